@@ -78,7 +78,7 @@ def best_of(frame: pd.DataFrame, top: int) -> pd.DataFrame:
 def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int) -> pd.DataFrame:
     """Train the best of each search with fresh seeds, but what is in the table already; searches have their turns."""
     path = folder / "trained.csv"
-    done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    done = pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame(columns=list(COLUMNS))
     there = set(zip(done["hash"], done["seed"]))
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
