@@ -28,13 +28,14 @@ from pydantic import ValidationError
 from nasbench.errors import InputError, printable
 from nasbench.outputs import replace_file
 from nasbench.store.errors import StoreError
+from nasbench.store.format.hdf5 import SURROGATE
 from nasbench.store.format.opening import open_plain
 from nasbench.tabular.surrogates.about import About
 from nasbench.tabular.surrogates.model import Surrogate
 from nasbench.tabular.surrogates.noise import Noise
 from nasbench.tabular.surrogates.trees import Ensemble
 
-FORMAT: Final = "nasbench surrogate"
+FORMAT: Final = SURROGATE
 SCHEMA_VERSION: Final = 1
 LARGEST: Final = 500_000_000  # bytes of a file
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
