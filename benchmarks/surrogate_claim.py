@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,11 +37,11 @@ FRESH = 1000  # first seed of the real trainings
 COLUMNS = ("strategy", "run_seed", "place", "hash", "predicted", "seed", "val_acc", "test_acc", "seconds")
 
 
-def replays(surrogate: Path, folder: Path, children: int, seeds: int) -> list[Path]:
+def replays(surrogate: Path, folder: Path, strategies: Sequence[str], children: int, seeds: int) -> list[Path]:
     """Replay what is not there yet, seed by seed, so that all strategies have as many."""
     found = []
     for seed in range(seeds):
-        for strategy in STRATEGIES:
+        for strategy in strategies:
             file = folder / f"{strategy}-{seed}.h5"
             if not file.exists():
                 made = nasbench.replay(
@@ -65,44 +66,49 @@ def picture(files: list[Path], folder: Path) -> pd.DataFrame:
     return frame
 
 
-def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int) -> pd.DataFrame:
-    """Train the best of each search with fresh seeds, but what is in the table already."""
-    path = folder / "trained.csv"
-    done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
-    there = set(zip(done["hash"], done["seed"]))
+def best_of(frame: pd.DataFrame, top: int) -> pd.DataFrame:
+    """The architectures with the best outcomes of each search, with their place from 0; the first places come first."""
     searched = frame[frame["stage"] == "search"].sort_values("val_acc", ascending=False, kind="stable")
+    distinct = searched.drop_duplicates(["strategy", "run_seed", "hash"])
+    place = distinct.groupby(["strategy", "run_seed"], observed=True).cumcount()
+    best = distinct.assign(place=place)[place < top]
+    return best.sort_values(["place", "run_seed"], kind="stable").astype({"strategy": str, "hash": str, "choices": str})
+
+
+def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int) -> pd.DataFrame:
+    """Train the best of each search with fresh seeds, but what is in the table already; searches have their turns."""
+    path = folder / "trained.csv"
+    done = pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame(columns=list(COLUMNS))
+    there = set(zip(done["hash"], done["seed"]))
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if done.empty:
             writer.writerow(COLUMNS)
-        for (strategy, run_seed), rows in searched.groupby(["strategy", "run_seed"], observed=True):
-            best = rows.drop_duplicates("hash").head(top)
-            for place, row in enumerate(best.to_dict("records")):
-                architecture = get_space(str(row["space"])).decode(json.loads(str(row["choices"])))
-                for seed in range(FRESH, FRESH + fresh):
-                    if (row["hash"], seed) in there:
-                        continue
-                    one = nasbench.evaluate(architecture, protocol, seed=seed, test=True)
-                    who = (strategy, run_seed, place, row["hash"], row["val_acc"], seed)
-                    writer.writerow((*who, one.val_acc, one.test_acc, one.train_seconds))
-                    file.flush()
+        for seed in range(FRESH, FRESH + fresh):
+            for row in best_of(frame, top).to_dict("records"):
+                if (row["hash"], seed) in there:
+                    continue
+                architecture = get_space(str(row["space"])).decode(json.loads(row["choices"]))
+                one = nasbench.evaluate(architecture, protocol, seed=seed, test=True)
+                who = (row["strategy"], row["run_seed"], row["place"], row["hash"], row["val_acc"], seed)
+                writer.writerow((*who, one.val_acc, one.test_acc, one.train_seconds))
+                file.flush()
+                there.add((row["hash"], seed))
     return pd.read_csv(path)
 
 
 def judged(rows: pd.DataFrame, frame: pd.DataFrame, top: int) -> pd.DataFrame:
     """Compare the real scores of what searches found, a search being the unit, with random search; print the sentences."""
     means = rows.groupby("hash")[["val_acc", "test_acc"]].mean()
-    searched = frame[frame["stage"] == "search"].sort_values("val_acc", ascending=False, kind="stable")
     units = []
-    for (strategy, seed), found in searched.groupby(["strategy", "run_seed"], observed=True):
-        best = found.drop_duplicates("hash").head(top)
+    for (strategy, seed), best in best_of(frame, top).groupby(["strategy", "run_seed"]):
         real = means.reindex(best["hash"])
-        units.append((str(strategy), seed, best["val_acc"].mean(), real["val_acc"].mean(), real["test_acc"].mean()))
+        units.append((strategy, seed, best["val_acc"].mean(), real["val_acc"].mean(), real["test_acc"].mean()))
     table = pd.DataFrame(units, columns=["strategy", "seed", "outcome", "val_acc", "test_acc"])
     base = table[table["strategy"] == BASELINE]
     compared = []
     for score in ("val_acc", "test_acc"):
-        for strategy in STRATEGIES[1:]:
+        for strategy in sorted(set(table["strategy"]) - {BASELINE}):
             mine = table[table["strategy"] == strategy]
             row = compare_groups(mine[score].to_numpy(dtype=float), base[score].to_numpy(dtype=float))
             compared.append({"strategy": strategy, "score": score} | row)
@@ -119,6 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("surrogate", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
     parser.add_argument("--children", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--top", type=int, default=25)
@@ -126,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     about = read_surrogate(options.surrogate).about
-    files = replays(options.surrogate, options.folder, options.children, options.seeds)
+    files = replays(options.surrogate, options.folder, options.strategies, options.children, options.seeds)
     frame = picture(files, options.folder)
     rows = trained(frame, options.folder, about.protocol, options.top, options.fresh)
     judged(rows, frame, options.top).to_csv(options.folder / "real.csv", index=False)

@@ -548,7 +548,7 @@ def _surrogate(path: Path, selections: Sequence[Selection], curves: bool, allowe
         raise InputError(f"{path} predicts scores of whole trainings only; choose such a strategy, e.g. evolution")
     for each in selections:
         if each.data not in (None, surrogate.about.data):
-            raise UnknownName(f"data set of {path}", str(each.data), [surrogate.about.data])
+            raise UnknownName(f"data set of surrogate {path}", str(each.data), [surrogate.about.data])
         if each.seeds is not None:
             raise InputError(f"{path} is a surrogate, which has no training seeds to choose from; leave the seeds out")
         if each.score != VAL_ACC:

@@ -25,6 +25,6 @@ def surrogate() -> Surrogate:
 
 @pytest.fixture(scope="session")
 def file(surrogate: Surrogate, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("surrogate") / "s.h5"
+    path = tmp_path_factory.mktemp("fitted") / "s.h5"
     write_surrogate(surrogate, path)
     return path

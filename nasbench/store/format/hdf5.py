@@ -54,6 +54,7 @@ from nasbench.store.format.schema import SCHEMA_VERSION, Column
 _log = logging.getLogger(__name__)
 
 CRC: Final = "crc32"
+SURROGATE: Final = "nasbench surrogate"  # what `nasbench.tabular.surrogates.files` writes as the format
 _SHOWN_STRANGERS: Final = 20
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
@@ -122,7 +123,9 @@ class PackedFile:
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged("its attributes", error) from error
         if text_in(attributes, "format") != FORMAT:
-            raise CorruptResults(f"{self.path} is an HDF5 file, but not a results file of nasbench")
+            kind = text_in(attributes, "format") == SURROGATE
+            what = "; it is a surrogate, see: nasbench surrogate show" if kind else ""
+            raise CorruptResults(f"{self.path} is an HDF5 file, but not a results file of nasbench{what}")
         version, text = attributes.get("schema_version"), text_in(attributes, "manifest")
         sound = checksum_of_text(text) == text_in(attributes, "manifest_checksum")
         # A later version's manifest may have another form but still contains the schema. If both are sound and differ,

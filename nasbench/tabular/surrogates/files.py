@@ -28,13 +28,14 @@ from pydantic import ValidationError
 from nasbench.errors import InputError, printable
 from nasbench.outputs import replace_file
 from nasbench.store.errors import StoreError
+from nasbench.store.format.hdf5 import SURROGATE
 from nasbench.store.format.opening import open_plain
 from nasbench.tabular.surrogates.about import About
 from nasbench.tabular.surrogates.model import Surrogate
 from nasbench.tabular.surrogates.noise import Noise
 from nasbench.tabular.surrogates.trees import Ensemble
 
-FORMAT: Final = "nasbench surrogate"
+FORMAT: Final = SURROGATE
 SCHEMA_VERSION: Final = 1
 LARGEST: Final = 500_000_000  # bytes of a file
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
@@ -209,7 +210,8 @@ def _read(file: Any, size: int, where: str) -> Surrogate:
         values = {name: arrays[f"{group}/{name}"] for name in _TREES}
         if len(values["base"]) != 1:
             raise ValueError(f"{group} has {len(values['base'])} values of base")
-        parts[group] = Ensemble(**{**values, "base": float(values["base"][0])})
+        base = float(values.pop("base")[0])
+        parts[group] = Ensemble(base, **values)
     for group in ("noise", "residual"):
         parts[group] = Noise(**{name: arrays[f"{group}/{name}"] for name in _NOISE})
     return Surrogate(**parts)

@@ -147,8 +147,8 @@ def fit_surrogate(
     fold = np.random.default_rng(seed).permutation(number)[groups] % folds
     report(f"{len(rows)} trainings of {number} architectures, {features.shape[1]} features, {folds} folds")
     held = {name: _held_out(model, features, scores, fold, seed) for name, model in MODELS.items()}
-    held["both"] = sum(held.values()) / len(held)
-    quality = {name: _quality(values, scores, fold, accuracy) for name, values in held.items()}
+    held["both"] = np.mean(list(held.values()), axis=0)
+    quality: dict[Any, Quality] = {name: _quality(values, scores, fold, accuracy) for name, values in held.items()}
     residual = fit_noise(held["both"], scores - held["both"])
     noise, repeated = _noise(held["both"], scores, groups, residual)
     of_it = _same_platform(rows)
@@ -192,7 +192,8 @@ def _read(files: Sequence[str | Path]) -> tuple[pd.DataFrame, dict[str, str], li
     from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
-    frames, configs, sources = [], {}, []
+    frames, sources = [], []
+    configs: dict[str, str] = {}
     for file in files:
         with Results(str(file)) as results:
             frame, runs = results.frame(), results.runs()

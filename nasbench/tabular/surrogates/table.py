@@ -69,42 +69,42 @@ class SurrogateTable(Table):
         return True
 
     @property
-    def val_acc(self) -> FloatArray:  # type: ignore[override]
+    def val_acc(self) -> FloatArray:
         """Predictions for the architectures so far, without noise."""
         return self._val_acc[: len(self)]
 
     @property
-    def test_acc(self) -> FloatArray:  # type: ignore[override]
+    def test_acc(self) -> FloatArray:
         """NaN: a surrogate predicts validation scores only."""
         return np.full(len(self), np.nan)
 
     @property
-    def seconds(self) -> FloatArray:  # type: ignore[override]
+    def seconds(self) -> FloatArray:
         """Predicted costs of the architectures so far."""
         return self._seconds[: len(self)]
 
     @property
-    def params(self) -> IntArray:  # type: ignore[override]
+    def params(self) -> IntArray:
         """Exact parameters of the architectures so far."""
         return self._counts[: len(self), 0]
 
     @property
-    def mult_adds(self) -> IntArray:  # type: ignore[override]
+    def mult_adds(self) -> IntArray:
         """Exact multiply-adds of the architectures so far."""
         return self._counts[: len(self), 1]
 
     @property
-    def timed(self) -> bool:  # type: ignore[override]
+    def timed(self) -> bool:
         """True: a cost is predicted for every architecture."""
         return True
 
     @property
-    def has_test_scores(self) -> bool:  # type: ignore[override]
+    def has_test_scores(self) -> bool:
         """False."""
         return False
 
     @property
-    def reported_acc(self) -> FloatArray:  # type: ignore[override]
+    def reported_acc(self) -> FloatArray:
         """The predictions without noise."""
         return self.val_acc
 
@@ -119,12 +119,12 @@ class SurrogateTable(Table):
         return f"surrogate {self.surrogate.about.protocol}"
 
     @property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         """Digest of what the predictions depend on, 16 hexadecimal digits."""
         return self.surrogate.fingerprint
 
     @property
-    def best_test_acc(self) -> float:  # type: ignore[override]
+    def best_test_acc(self) -> float:
         """Best prediction of the architectures so far."""
         return float(self.val_acc.max())
 
