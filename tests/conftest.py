@@ -23,6 +23,9 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SLOW_TIMEOUT = 1800  # seconds
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow the parameter sets that `sampled` leaves to `make test-slow`: before `-m` chooses by markers."""
@@ -37,6 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for position, item in enumerate(parametrized):
             if position not in kept:
                 item.add_marker(pytest.mark.slow)
+    for item in items:  # minutes on an idle machine, and a machine that is tested at night is not always idle
+        if item.get_closest_marker("slow") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
 @pytest.fixture(autouse=True)
