@@ -145,6 +145,7 @@ def plot_regret(
     about: str = "",
     score: Score = ACCURACY,
     measure: str = "test_acc",
+    best: str = "the table's best",
 ) -> Figure:
     """Make a figure of `draw_regret` with its caption.
 
@@ -155,6 +156,7 @@ def plot_regret(
         about: description of the data for the caption, as `captions.describe_rows` writes it.
         score: see `draw_regret`.
         measure: see `draw_regret`.
+        best: what the distance is from, for the title.
 
     Returns:
         The figure.
@@ -162,7 +164,7 @@ def plot_regret(
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        ax.set_title("Distance of the searches' choice from the table's best", loc="left")
+        ax.set_title(f"Distance of the searches' choice from {best}", loc="left")
         caption(figure, about, "Lines: mean over seeds; bands: its quartiles.", notes)
         draw_regret(data, ax, unit, score, measure)
     return figure

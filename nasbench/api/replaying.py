@@ -121,8 +121,11 @@ class Replay:
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
         score = own.words(measure) + ("" if each.has_test_scores else ", as there are no test scores")
+        nearest = "the table's best"
+        if each.what != "table":
+            score, nearest = f"predicted {own.words(measure)}, without noise", "the best prediction"
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; {score}"
-        return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about, own, measure)
+        return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about, own, measure, nearest)
 
     def plot_panels(self) -> Figure:
         """Draw the regret on every data set of `scored` in one picture, a panel each.

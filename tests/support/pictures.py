@@ -2,7 +2,7 @@
 
 Those of the demonstration and of the report show one and the same run, which is made in a folder of its own where it is
 not there yet. Data and captions of the plots stay in that folder; only the PNG files go to `docs/pictures`. The report's
-picture takes an installed Chromium or Chrome.
+picture takes an installed Chromium or Chrome. `surrogate-claim.png` is none of these: `benchmarks/surrogate_claim.py` draws it.
 """
 
 from __future__ import annotations
