@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
+import textwrap
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "results.csv"
+LINE = 46  # characters of a line of a label
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def draw(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
 
     places = range(len(rows) - 1, -1, -1)
     ax.barh(places, rows["ratio"], height=0.6, color=colour)
-    ax.set_yticks(places, [f"{row.what} / {row.against}" for row in rows.itertuples()], fontsize="x-small")
+    labels = [textwrap.fill(f"{row.what} / {row.against}", LINE) for row in rows.itertuples()]  # longer lines are cut
+    ax.set_yticks(places, labels, fontsize="xx-small")
     ax.axvline(1.0, color=style.MUTED, linewidth=0.8)
     style.logarithmic(ax, min(1.0, rows["ratio"].min()), rows["ratio"].max())
     ax.set_xlim(min(0.5, 0.8 * rows["ratio"].min()), 12 * rows["ratio"].max())
@@ -120,7 +123,7 @@ def main() -> None:
     rows = pd.read_csv(RECORD).drop_duplicates(["what", "against"], keep="last")
     goals = rows["against"].str.match(r"the goal|5% of|1 s$")
     with style.theme():
-        figure = style.new_figure(16.0, 1.4 + 0.24 * max(goals.sum(), (~goals).sum()))
+        figure = style.new_figure(16.0, 1.4 + 0.27 * max(goals.sum(), (~goals).sum()))
         left, right = figure.subplots(1, 2)
         draw(left, rows[~goals], "#0072b2")
         draw(right, rows[goals], "#009e73")

@@ -78,7 +78,7 @@ def mean_ranks(scores: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    ranks: Floats = (0.5 * (2 * last - counts + 1))[place]
+    ranks: Floats = np.asarray(0.5 * (2 * last - counts + 1), dtype=np.float64)[place]
     return ranks, counts
 
 

@@ -88,6 +88,7 @@ def cost(
         ['random']
     """
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
     from nasbench.analysis.costs.cost_on_other_devices import emissions, emissions_note, energy_by_strategy, energy_note
@@ -96,7 +97,7 @@ def cost(
     from nasbench.costs.pricing import prices_from
     from nasbench.runners.search.budget_of_runs import budget_in
 
-    frame, runs, judged = _rows(paths, where, score)
+    frame, runs, judged = _rows(paths, where, score, COMPARED)
     tables = sorted(set(table_of_runs(frame, runs)))
     if len(tables) > 1:
         raise InputError(f"the cost is of one table, and these are {', '.join(tables)}: choose one by where")
@@ -163,6 +164,7 @@ def pareto(
         True
     """
     from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto import objectives as fronts
     from nasbench.analysis.pareto.objective_plots import plot_objectives
     from nasbench.analysis.pareto.pareto import without_score
@@ -172,7 +174,16 @@ def pareto(
     with Results(paths) as opened:
         measured = read_measurements(opened, measurements)
     names = fronts.parse_objectives(",".join(objectives), set(measured["quantity"]))
-    frame, all_runs, judged = _rows(paths, where, "val_acc" if score == "val_acc_best" else score)
+    frame, all_runs, judged = _rows(
+        paths,
+        where,
+        "val_acc" if score == "val_acc_best" else score,
+        [
+            *dict.fromkeys(
+                [*SIZED, *fronts.needed_columns(names), *(["val_acc_best"] if score == "val_acc_best" else [])]
+            )
+        ],
+    )
     score = score if score == "val_acc_best" else measure_of(score)
     if "error" in names and not judged.is_accuracy:
         raise InputError(f"error is 1 - accuracy, and these runs are judged by {judged.val}: name that in its place")
@@ -245,13 +256,15 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
         >>> nasbench.curves("first.h5", best=2).table["rank"].tolist()
         [1, 2]
     """
-    from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.comparison.columns import COMPARED
+    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
 
     if best < 1:
         raise InputError(f"best={best}: at least one curve is in front, e.g. best=5")
     with Results(paths) as results:
-        frame, stored = selected_children(results.frame(), where), results.all_curves()
+        frame = selected_children(results, where, COMPARED)
+        stored = results.all_curves([*CURVE_COLUMNS, "val_loss"], as_categories=True)
         measured, runs = results.measurements(), results.runs()
     frame, judged = judge(frame, runs[runs["run"].isin(set(frame["run"]))], measured, score)
     with judging(judged):
@@ -266,10 +279,12 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
     return Analysis(table.rename(columns={"val_acc": judged.val}), data, (), draw)
 
 
-def _rows(paths: Paths, where: str | None, score: str) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
-    """Children for which an expression holds, with the score in place of accuracies, their runs, and the score."""
+def _rows(
+    paths: Paths, where: str | None, score: str, columns: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
+    """Columns of the children for which an expression holds, with the score in place of accuracies, their runs, and the score."""
     with Results(paths) as results:
-        frame, runs, measured = selected_children(results.frame(), where), results.runs(), results.measurements()
+        frame, runs, measured = selected_children(results, where, columns), results.runs(), results.measurements()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     judged_frame, judged = judge(frame, runs, measured, score)
     return judged_frame, runs, judged

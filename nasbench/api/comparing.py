@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
-from nasbench.expressions.frames import rows_where
+from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
 from nasbench.outputs import REPORT_MARKS, ending_of, output_rules, write_output
 from nasbench.scores import ACCURACY, Score, judging
 from nasbench.store.judged import judge, require_both_parts
@@ -146,11 +146,12 @@ def compare(
         ['random']
     """
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.compare import anytime, bands, counted_notes, summarize
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
-        frame, runs, measured = selected_children(results.frame(), where), results.runs(), results.measurements()
+        frame, runs, measured = selected_children(results, where, COMPARED), results.runs(), results.measurements()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     frame, judged = judge(frame, runs, measured, score)
     require_both_parts(judged)
@@ -207,7 +208,7 @@ def report(
         >>> nasbench.report("first.h5", "first.md").name
         'first.md'
     """
-    from nasbench.analysis.report.contents import Selection, Wishes
+    from nasbench.analysis.report.contents import Selection, Wishes, columns_of
     from nasbench.analysis.report.texts import report_text
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
@@ -216,7 +217,7 @@ def report(
     if ran_on is not None and not on:
         raise InputError("ran_on is of estimates for other devices: name these by on, e.g. on=['A100']")
     with Results(paths) as results:
-        frame = selected_children(results.frame(), where)
+        frame = selected_children(results, where, columns_of(results.runs()))
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
         judged_frame, judged = judge(selection.frame, selection.runs, selection.measurements, score)
@@ -254,22 +255,26 @@ def status(path: PathLike) -> FileStatus:
     return file_status(os.fspath(path))
 
 
-def selected_children(frame: pd.DataFrame, where: str | None) -> pd.DataFrame:
-    """Select the children for which an expression holds.
+def selected_children(results: Results, where: str | None, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Read the children for which an expression holds: first the columns of the expression, then those that are wanted.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
-        where: condition over their columns (see `nasbench.expressions`); None for all of them.
+        results: opened results files.
+        where: condition over all columns of the children (see `nasbench.expressions`); None for all of them.
+        columns: columns to read (`store.format.schema.CHILD_COLUMNS`); None for all.
 
     Returns:
-        The children, at least one.
+        The children, at least one, numbered from 0.
 
     Raises:
         InputError: when the text is no condition over the columns, or no child is left.
     """
-    found = frame
-    if where is not None:
-        found = frame[rows_where(frame, where, "where")]
+    if where is None:
+        found = results.frame(columns)
+    else:
+        condition = parse_where(where, kinds_of(results.frame(rows=[])), "where")
+        deciding = results.frame(list(condition.names) or ["stage"])
+        found = results.frame(columns, rows=rows_that_hold(deciding, condition).nonzero()[0])
     if found.empty:
         raise InputError(f"no children {'match ' + repr(where) if where else 'are in the files'}")
     return found

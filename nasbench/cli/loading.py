@@ -147,7 +147,7 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
 
 
 def _aligned(table: pd.DataFrame) -> str:
-    return table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+    return str(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 
 
 def _parts(table: pd.DataFrame, line: int) -> list[list[int]]:

@@ -327,9 +327,10 @@ def regret(
     """
     from nasbench.analysis.comparison.anytime import budget_label, hours_unit
     from nasbench.analysis.comparison.checks import check_tables
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 
-    frame, runs, _, measure = load_judged(files, where, measure)
+    frame, runs, _, measure = load_judged(files, where, measure, COMPARED)
     notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     by = by or budget_unit(runs)

@@ -220,7 +220,7 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     running = row["status"] == "running" and writer is not None and writer.alive is not False
     state = row["status"] if row["status"] != "running" or running else "stopped"
     wall = _most(searched["wall_seconds"])
-    hours = float(np.nansum(counted["gpu_hours"])) if of_table else _most(counted["spent_gpu_hours"])
+    hours = _sum(counted["gpu_hours"]) if of_table else _most(counted["spent_gpu_hours"])
     usd = hours * _rate(row, searched)
     share = _share(str(row["budget"]), len(counted), hours, usd, wall)
     searching = running and not of_table and len(searched)
@@ -255,9 +255,10 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
 def _best(counted: _Children, score: Score | None) -> tuple[float | None, str]:
     """Best score with the hash of the first child that has it; None and '' before the first score."""
     scores = np.where(counted["ok"], counted["val_acc"] if score is None else counted["reward"], np.nan)
-    if np.isnan(scores).all():
+    known = np.flatnonzero(~np.isnan(scores))
+    if not len(known):
         return None, ""
-    place = int(np.nanargmax(scores))
+    place = int(known[scores[known].argmax()])
     return (score.sign if score else 1) * float(scores[place]), cast("Text", counted.hashes)[place]
 
 
@@ -266,9 +267,14 @@ def _most(values: Numbers) -> float:
     return float(np.fmax.reduce(values)) if len(values) else 0.0
 
 
+def _sum(values: Numbers) -> float:
+    """Sum of the values that are known: what `np.nansum` gives, in a third of its time for few values."""
+    return float(np.where(np.isnan(values), 0.0, values).sum())
+
+
 def _rate(row: dict[str, Any], children: _Children) -> float:
     """Price in USD per device-hour: that of the whole run if it is stored already, else that of the children."""
-    hours, usd = float(np.nansum(children["gpu_hours"])), float(np.nansum(children["usd"]))
+    hours, usd = _sum(children["gpu_hours"]), _sum(children["usd"])
     if hours > 0:
         return usd / hours if np.isfinite(children["usd"]).any() else math.nan  # imported hours have no price
     charged = sum(float(row[name]) for name in _CHARGED)

@@ -9,6 +9,7 @@ from fake_images import FAKE
 
 import nasbench
 from nasbench.errors import InputError, UnknownName
+from nasbench.store.reader import Snapshot
 
 
 @pytest.fixture
@@ -104,3 +105,20 @@ def test_what_a_suite_cannot_do_is_refused(mine, tmp_path):
     with pytest.raises(InputError, match="names executors"):
         nasbench.suite(mine, output, executor="local")
     assert not output.exists()
+
+
+def test_calls_read_the_columns_that_they_need(path, monkeypatch):
+    read: list[str] = []
+    whole = Snapshot.column
+
+    def column(self, table, named):
+        if table == "children":
+            read.append(named.name)
+        return whole(self, table, named)
+
+    monkeypatch.setattr(Snapshot, "column", column)
+    for call in (nasbench.compare, nasbench.cost, nasbench.curves, nasbench.pareto):
+        read.clear()
+        assert len(call(path, where="strategy != 'ppo'").table)
+        assert not {"choices", "error", "started_at", "finished_at", "train_loss"} & set(read), call
+        assert "val_acc" in read

@@ -9,6 +9,8 @@ import shutil
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from commands import nasbench
 from fault_time import deadline
@@ -137,3 +139,12 @@ def test_what_is_no_file_is_refused(sound: Path, tmp_path: Path, suffix: str, ki
     else:
         target.symlink_to("/dev/zero")
     try_file(path, f"{kind} {suffix}", len(COMMANDS))
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), np.array([b"a", b"b"]), h5py.Empty("f8"), 5])
+def test_repair_takes_a_file_whose_format_is_no_text(sound: Path, tmp_path: Path, value: object) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(sound, path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["format"] = value
+    try_file(path, f"format {value!r}", len(COMMANDS))

@@ -65,7 +65,7 @@ def test_children_are_charged_their_predicted_seconds(surrogate):
     table = SurrogateTable(surrogate)
     found = replay(table, Setting.of("random", {}), (0, 1), ReplayBudget(Budget.parse("20 gpu-seconds")), "one")
     assert np.array_equal(found.costs, np.where(found.codes >= 0, table.seconds[found.codes], 0.0))
-    assert ((18 < found.costs.sum(axis=1)) & (found.costs.sum(axis=1) <= 20)).all()
+    assert ((found.costs.sum(axis=1) > 18) & (found.costs.sum(axis=1) <= 20)).all()
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from nasbench.store.errors import CorruptResults
 from nasbench.store.format.chunks import filters_of, read_chunk
 from nasbench.store.format.columns import DTYPES, Data, Numbers, Text, constant
 from nasbench.store.format.form import fault_of_dataset, fault_of_links
-from nasbench.store.format.hdf5 import PackedFile, attributes_of, checksum_of
+from nasbench.store.format.hdf5 import PackedFile, attributes_of, checksum_of, text_in
 from nasbench.store.format.manifest import FORMAT, TABLES, Encoding, Entry, Table
 from nasbench.store.format.schema import CURVES, SCHEMA_VERSION, Column
 
@@ -96,7 +96,7 @@ def _require_ours(path: Path, file: Any) -> None:
     A file whose attributes are unreadable is accepted if it has the groups of a results file.
     """
     try:
-        ours = attributes_of(file).get("format") == FORMAT
+        ours = text_in(attributes_of(file), "format") == FORMAT  # a stranger may have put an array there
     except Exception:  # as above
         ours = True
     if not ours and "children" not in file:
