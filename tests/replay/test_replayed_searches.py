@@ -239,8 +239,8 @@ def test_guided_searches_are_those_of_the_runner(guides, tmp_path, monkeypatch):
     assert not is_vectorized(table, setting)
     runs = [tables_of([each]).runs for each in (plain, replayed)]
     assert not set(runs[0]["run"]) & set(runs[1]["run"])
-    assert "guidance" not in list(runs[0]["config"])[0]
-    assert json.loads(list(runs[1]["config"])[0])["guidance"]["protocol"] == "digits"
+    assert "guidance" not in next(iter(runs[0]["config"]))
+    assert json.loads(next(iter(runs[1]["config"])))["guidance"]["protocol"] == "digits"
 
 
 def test_a_warm_start_needs_a_random_beginning():
