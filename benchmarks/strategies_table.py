@@ -37,9 +37,12 @@ TITLES = {
 }
 MANY = (
     *("random", "evolution", "local_search", "reinforce_logits", "reinforce", "ppo", "nsga2", "mo_evolution", "pymoo"),
-    *("optuna", "asha", "successive_halving", "hyperband", "dehb", "median_stop"),
+    *("asha", "successive_halving", "hyperband", "dehb", "median_stop"),
 )
-FEW = ("bohb", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest", "zero_cost")
+FEW = (
+    *("optuna", "bohb", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest"),
+    *("parego", "zero_cost"),
+)
 SEEDS = {**dict.fromkeys(MANY, 200), **dict.fromkeys(FEW, 20)}  # the slow ones take seconds to minutes a search
 
 

@@ -298,8 +298,10 @@ def replay(
     searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
-    limits = {"where_arch": one_spelling(where_arch), "guidance": Guidance.of(warm_start, filter, score_protocol)}
-    settings = [replace(_setting(each, published, limit.budget), **limits) for each in given]
+    limits, guidance = one_spelling(where_arch), Guidance.of(warm_start, filter, score_protocol)
+    settings = [
+        replace(_setting(each, published, limit.budget), where_arch=limits, guidance=guidance) for each in given
+    ]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])

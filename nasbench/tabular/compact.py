@@ -75,7 +75,7 @@ def compact_bytes(tables: Sequence[Table], about: Mapping[str, Any]) -> bytes:
         raise InputError("a compact table holds selections of one table; give those of one data set")
     kinds, places = _kinds(first)
     arrays: Arrays = {"kinds": kinds}
-    described = []
+    described: list[dict[str, Any]] = []
     for number, table in enumerate(tables):
         for column in _COLUMNS:
             values = getattr(table, column)

@@ -19,7 +19,7 @@ from nasbench.runners.replay.generations import GenerationReplay
 from nasbench.runners.replay.guidance import NO_GUIDANCE, Guidance
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.generations import in_generations
+from nasbench.runners.strategies.generations import GenerationStrategy, in_generations
 from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.rungs import Core, RungStrategy
@@ -592,9 +592,12 @@ def _replay_generations(
     searches = GenerationReplay(table, names, budget.budget, budget.usd_per_hour, outcome_from)
     if not searches.known:
         return None
-    return _padded(
-        [searches.search(setting.kind(table.space, seed, setting.config), seed) for seed in setting.streams(seeds)]
-    )
+    found = []
+    for seed in setting.streams(seeds):
+        strategy = setting.kind(table.space, seed, setting.config)
+        assert isinstance(strategy, GenerationStrategy)
+        found.append(searches.search(strategy, seed))
+    return _padded(found)
 
 
 def _padded(found: Sequence[Sequence[int]]) -> IntArray:

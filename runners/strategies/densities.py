@@ -31,10 +31,13 @@ class CategoricalDensity:
 
     def __init__(self, points: IntArray, options: Sequence[int]) -> None:
         self._points, self._options = points, np.array(options)
-        some = points[np.unique(np.linspace(0, len(points) - 1, MOST_FITTED).astype(np.int64))]
-        self.share = (
-            max(SHARES, key=lambda share: (self._left_out(some, share), share)) if len(some) > 1 else SHARES[-1]
-        )
+        some = points
+        if len(points) > MOST_FITTED:
+            some = points[np.linspace(0, len(points) - 1, MOST_FITTED).astype(np.int64)]  # steps above 1: all differ
+        self.share = SHARES[-1]
+        if len(some) > 1:
+            equal = self._equal(some, some)
+            self.share = max(SHARES, key=lambda share: (self._left_out(equal, share), share))
 
     def _logs(self, share: float) -> tuple[FloatArray, FloatArray]:
         """Logarithms of a kernel's value for an equal and for another choice, [decisions] each."""
@@ -42,17 +45,20 @@ class CategoricalDensity:
         others = np.maximum(self._options - 1, 1)
         return np.log1p(-width), np.log(np.where(self._options > 1, width, 1.0) / others)
 
-    def _kernels(self, points: IntArray, around: IntArray, share: float) -> FloatArray:
+    def _equal(self, points: IntArray, around: IntArray) -> list[FloatArray]:
+        """For each decision, 1 where two points have the same choice and 0 elsewhere: [points, around]."""
+        return [(mine[:, None] == others[None, :]).astype(np.float64) for mine, others in zip(points.T, around.T)]
+
+    def _kernels(self, equal: list[FloatArray], share: float) -> FloatArray:
         """Logarithms of the kernels, [points, around]."""
         same, other = self._logs(share)
-        found: FloatArray = np.full((len(points), len(around)), other.sum())
-        for decision in range(points.shape[1]):
-            equal = points[:, decision, None] == around[None, :, decision]
-            found += np.where(equal, same[decision] - other[decision], 0.0)
+        found: FloatArray = np.full(equal[0].shape, other.sum())
+        for decision, each in enumerate(equal):
+            found += each * (same[decision] - other[decision])
         return found
 
-    def _left_out(self, points: IntArray, share: float) -> float:
-        kernels = self._kernels(points, points, share)
+    def _left_out(self, equal: list[FloatArray], share: float) -> float:
+        kernels = self._kernels(equal, share)
         np.fill_diagonal(kernels, -np.inf)
         return float(np.logaddexp.reduce(kernels, axis=1).sum())
 
@@ -65,7 +71,7 @@ class CategoricalDensity:
         Returns:
             [points].
         """
-        kernels = self._kernels(points, self._points, self.share)
+        kernels = self._kernels(self._equal(points, self._points), self.share)
         return np.asarray(np.logaddexp.reduce(kernels, axis=1) - np.log(len(self._points)))
 
     def draw(self, rng: np.random.Generator, count: int, widening: float) -> IntArray:

@@ -85,7 +85,9 @@ def _require_equal(path: Path, expected: Table, found: Table) -> None:
             )
             for name in _OF_CURVES
         )
-        if expected.curves.single is not None:
-            same = same and np.array_equal(found.curves.single, expected.curves.single, equal_nan=True)
+        mine, theirs = found.curves.single, expected.curves.single
+        same = same and (mine is None) == (theirs is None)
+        if same and mine is not None and theirs is not None:
+            same = np.array_equal(mine, theirs, equal_nan=True)
     if not same:
         raise InputError(f"{path} does not read as its table (training seeds {expected.seeds or 'all'}); remove it")
