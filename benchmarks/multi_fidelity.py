@@ -104,7 +104,7 @@ def main() -> None:
             other = peer(given.peer_python, "asha", path, PEER_SEEDS, SECONDS, 3, WORKERS)
             theirs += other["trials"], other["processor"]
         scores = peer(given.peer_python, "asha", path, 3 * PEER_SEEDS, SECONDS, 3, WORKERS)
-        evolved = peer(given.peer_python, "dehb", path, 3 * PEER_SEEDS, SECONDS, 3, WORKERS)
+        evolved = peer(given.peer_python, "dehb", path, SEEDS, SECONDS, 3, WORKERS)
     rates = [trials / seconds for trials, seconds in (ours, strategy, theirs)]
     print(f"trials a processor second: {rates[0]:,.0f}; by ask and tell {rates[1]:,.0f}; Syne Tune {rates[2]:,.0f}")
     shown("asha, stopping, eta 3", found.frame()["outcome"], found.frame()["test_acc"])

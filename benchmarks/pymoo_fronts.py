@@ -22,6 +22,7 @@ from pymoo.core.sampling import Sampling
 from pymoo.operators.crossover.ux import UX
 from pymoo.optimize import minimize
 from pymoo.termination import get_termination
+from record import Measurement, keep
 
 from nasbench.analysis.pareto.dominance import dominated_volume
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--population", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--searches", type=int, default=50)
+    parser.add_argument("--keep", action="store_true", help="add the ratios to results.csv")
     given = parser.parse_args()
     table = read_table(given.table)
     error = 1 - np.nan_to_num(table.val_acc, nan=0.0)
@@ -96,11 +98,23 @@ def main() -> None:
             codes = run(seed)
             seconds[name] += time.process_time() - began
             volumes[name].append(dominated_volume(np.column_stack([error[codes], size[codes]]), corner))
+    rates = {name: given.searches * given.evaluations / spent for name, spent in seconds.items()}
     for name, found in volumes.items():
         half = 1.96 * np.std(found, ddof=1) / len(found) ** 0.5
-        rate = given.searches * given.evaluations / seconds[name]
-        print(f"{name:24} hypervolume {np.mean(found):.4f} +- {half:.4f}  {rate:,.0f} evaluations a processor second")
+        print(
+            f"{name:24} hypervolume {np.mean(found):.4f} +- {half:.4f}  {rates[name]:,.0f} evaluations a processor second"
+        )
     print(f"the whole table          hypervolume {dominated_volume(np.column_stack([error, size]), corner):.4f}")
+    what = f"replay of {{}}, population {given.population}, {given.evaluations} evaluations"
+    against, unit = "pymoo 0.6.2", "evaluations a processor second"
+    keep(
+        [
+            Measurement(what.format(name), rates[name] / rates["pymoo"], against, rates[name], rates["pymoo"], unit)
+            for name in runners
+            if name != "pymoo"
+        ],
+        given.keep,
+    )
 
 
 if __name__ == "__main__":

@@ -69,13 +69,24 @@ class Benched:
         Raises:
             InputError: when a file must not be replaced, or cannot be written.
         """
-        from nasbench.analysis.bench.page import bench_html
         from nasbench.outputs import REPORT_MARKS, ending_of, write_output
-        from nasbench.provenance import utc_now
 
         marks = REPORT_MARKS[ending_of(path, (".html",))]
-        text = bench_html(self.compared, self.suite, self.runs, self.notes, command, utc_now())
-        write_output(path, text.encode("utf-8", "backslashreplace"), marks)
+        write_output(path, self.html(command).encode("utf-8", "backslashreplace"), marks)
+
+    def html(self, command: str = "") -> str:
+        """Return the page that `page` writes.
+
+        Args:
+            command: command line that makes it, for the page; "" for none.
+
+        Returns:
+            HTML.
+        """
+        from nasbench.analysis.bench.page import bench_html
+        from nasbench.provenance import utc_now
+
+        return bench_html(self.compared, self.suite, self.runs, self.notes, command, utc_now())
 
     @property
     def notes(self) -> list[str]:

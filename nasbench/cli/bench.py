@@ -12,10 +12,13 @@ import click
 
 from nasbench.cli.options import completing, print_table, strategy_names, take_over_option, write_csv
 from nasbench.cli.output import is_quiet, note, say
+from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
+from nasbench.outputs import REPORT_MARKS, require_output
 
 if TYPE_CHECKING:
     from nasbench.api.benching import Benched
+    from nasbench.benchmark.incumbents import BenchmarkRuns
 
 USUAL_SUITE = "suite-v1"
 MEASURE = "measure"
@@ -153,10 +156,11 @@ def measure(
     write_csv(found.summary, csv)
     if output is not None:
         _write_children(found, output, take_over)
-    found.page(page, printable(shlex.join(["nasbench", *sys.argv[1:]])))
-    say(f"wrote {page}")
-    if submit is not None:
+    if submit is not None:  # before the page, which has a default name: who is refused here has no page either
         _submit(found, submit, tried, tuned_on, name)
+    command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
+    if put(page, found.html(command), REPORT_MARKS[".html"]):
+        say(f"wrote {page}")
 
 
 def _options_tried(given: int | None) -> int:
@@ -221,6 +225,19 @@ def _write_children(found: Benched, output: str, take_over: bool) -> None:
     parts = [tables_of(replays, [found.opened[task].reported]) for task, replays in found.replayed.items()]
     write_new(output, join_tables(parts), take_over)
     say(f"wrote {output}")
+
+
+def _earlier_runs(path: str) -> BenchmarkRuns | None:
+    """Read the runs that a file has already; None where there is no file, or --force lets another file be replaced."""
+    from nasbench.benchmark.incumbents import read_runs
+
+    if not Path(path).exists():
+        return None
+    try:
+        return read_runs(path)
+    except InputError:
+        require_output(path, lambda _: False)
+        return None
 
 
 def _submit(found: Benched, path: str, tried: int, tuned_on: str, name: str) -> None:
@@ -347,28 +364,43 @@ def code(file: str) -> None:
 @click.argument("names", nargs=-1, metavar="[STRATEGY]...", shell_complete=completing(strategy_names))
 @suite_option
 @tables_option
+@click.option("--task", "chosen", multiple=True, help="A task of the suite; repeatable  [all whose tables are here].")
 @click.option(
     "--seeds", default=None, type=click.IntRange(min=1), help="Searches per strategy and task  [the suite's]."
 )
 @click.option("--jobs", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="File of the runs (.npz).")
 def reference(
-    names: Sequence[str], suite: str, folders: Sequence[str], seeds: int | None, jobs: int, output: str
+    names: Sequence[str],
+    suite: str,
+    folders: Sequence[str],
+    chosen: Sequence[str],
+    seeds: int | None,
+    jobs: int,
+    output: str,
 ) -> None:
-    """Make the reference runs of a suite: every strategy that can search its tasks. Strategies in OUTPUT stay as they are.
+    """Make the reference runs of a suite: every strategy that can search its tasks. Searches in OUTPUT stay as they are.
 
     \b
     Example:
       nasbench bench reference -o results/reference/suite-v1.npz
+      nasbench bench reference gp:kernel=hamming --suite suite-v1-full --tables DOWNLOADS --task nasbench201-cifar10 -o mine.npz
     """
     from nasbench.api.benching import open_tasks, search_bar
     from nasbench.benchmark.definition import load_benchmark
-    from nasbench.benchmark.incumbents import read_runs, write_runs
+    from nasbench.benchmark.incumbents import write_runs
     from nasbench.runners.bench.reference import make_reference
 
     loaded = load_benchmark(suite)
+    for task in chosen:
+        loaded.task(task)
     opened, missing = open_tasks(loaded, folders)
-    earlier = read_runs(output) if Path(output).exists() else None
+    absent = [task for task in chosen if task not in opened]
+    if absent:
+        raise InputError(f"task {absent[0]!r} cannot be read here; give the folder of its file with --tables")
+    if chosen:
+        opened, missing = {task: opened[task] for task in opened if task in chosen}, []
+    earlier = _earlier_runs(output)
     if earlier is not None:
         earlier.require(loaded, output)
     count = seeds or loaded.protocol.reference_seeds

@@ -28,8 +28,8 @@ QUERY_FORMS: Final = {
 }
 """Forms of a query's output by the ending of its name."""
 
-Kind = Literal["text", "picture", "results", "model", "folder"]
-"""What an output is: a table or page; a picture; a results file; a trained network; a folder."""
+Kind = Literal["text", "arrays", "picture", "results", "model", "folder"]
+"""What an output is: a table or page; arrays of numpy; a picture; a results file; a trained network; a folder."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Output:
 
 
 _CSV: Final = Output("text", (".csv",))
+_ARRAYS: Final = Output("arrays", (".npz",))
 _PICTURE: Final = Output("picture")
 _DRAWING: Final = Output("picture", drawing=True)
 _RESULTS: Final = Output("results", (".h5",))
@@ -78,23 +79,23 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _RESULTS} for name in _WRITERS},
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
     "cite": {"output": Output("text", (".bib",))},
-    "compact": {"output": Output("text", (".npz",))},
+    "compact": {"output": _ARRAYS},
     "croissant": {"output": Output("text", (".json",))},
     "draw": {"output": _DRAWING},
     "evaluate": {"output": _PICTURE, "csv_": _CSV},
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
-    "get": {"output": Output("text", (".npz",))},
+    "get": {"output": _ARRAYS},
     "leaderboard": {"output": Output("folder")},
     "measure": {
         "output": _RESULTS,
         "page": Output("text", (".html",)),
         "csv": _CSV,
-        "submit": Output("text", (".npz",)),
+        "submit": _ARRAYS,
     },
     "predict": {"output": Output("text", (".csv", ".json"))},
     "query": {"output": Output("text", tuple(QUERY_FORMS))},
-    "reference": {"output": Output("text", (".npz",))},
+    "reference": {"output": _ARRAYS},
     "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
     "report": {"output": Output("text", tuple(REPORT_MARKS))},
     "reproduce": {"output": _PICTURE},
@@ -130,7 +131,7 @@ def with_outputs(command: click.Command) -> click.Command:
     if not outputs or body is None or hasattr(body, _FORCE):
         return command
     texts = [name for name, each in outputs.items() if each.kind == "text" and command.name not in _PRINTED]
-    if any(each.kind in ("text", "picture") for each in outputs.values()):
+    if any(each.kind in ("text", "arrays", "picture") for each in outputs.values()):
         command.params.append(
             click.Option(
                 ["--force", _FORCE],
@@ -175,7 +176,9 @@ def _check(command: str, output: Output, value: str) -> None:
         raise InputError("the name of the output is empty; name a file, or - for standard output of text")
     if output.kind == "picture":
         _check_picture(command, output, value)
-    elif output.kind == "text" and value != STANDARD_OUTPUT:
+    elif output.kind == "arrays" and value == STANDARD_OUTPUT:
+        raise InputError(f"arrays are not written to standard output; name a file ending in {output.endings[0]}")
+    elif output.kind in ("text", "arrays") and value != STANDARD_OUTPUT:
         ending = ending_of(value, output.endings)
         if ending != ".h5":
             require_output(value, lambda _: True)  # what else is there can be judged only with the content

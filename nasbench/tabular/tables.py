@@ -379,6 +379,19 @@ class Table:
         places = (outcomes - low) / ((high - low) or 1.0)
         return np.nan_to_num(np.clip(places, 0.0, 1.0), nan=0.0)
 
+    def reward(self, outcome: float) -> float:
+        """Convert one outcome; see `rewards`.
+
+        Args:
+            outcome: one number of the result of `outcomes`.
+
+        Returns:
+            A number in [0, 1].
+        """
+        if self.score.is_accuracy:
+            return 0.0 if math.isnan(outcome) else outcome
+        return float(self.rewards(np.array(outcome)))
+
     @property
     def reported_measure(self) -> str:
         """ "test_acc" if choices are compared by their test score, "val_acc" if there is none."""

@@ -105,7 +105,8 @@ def make_reference(
     Args:
         suite: the suite.
         opened: task -> its tables, for every task that can be read here.
-        strategies: names; () for all that are registered.
+        strategies: names, with options where these are not the usual ones, e.g. "gp:kernel=hamming"; () for all that are
+            registered.
         seeds: searches per strategy and task.
         jobs: processes; the result does not depend on it.
         earlier: runs of earlier calls, which are not made again; None for none.
@@ -115,8 +116,10 @@ def make_reference(
     Returns:
         All runs, and the strategies that cannot search these tasks.
     """
-    scales = {name: TaskScale.of(each) for name, each in opened.items()}
-    entries = {entry.strategy: entry for entry in (earlier.entries if earlier is not None else ())}
+    scales = dict(earlier.scales) if earlier is not None else {}
+    scales |= {name: TaskScale.of(each) for name, each in opened.items()}
+    scales = {task.name: scales[task.name] for task in suite.tasks if task.name in scales}
+    entries = {entry.shown: entry for entry in (earlier.entries if earlier is not None else ())}
     skipped = []
 
     def all_runs() -> BenchmarkRuns:
@@ -124,12 +127,13 @@ def make_reference(
         return BenchmarkRuns(suite.name, suite.digest, scales, kept, provenance(), {"seeds": seeds})
 
     for name in strategies or list(STRATEGIES):
-        if name in entries and all(task in entries[name].runs for task in opened):
+        runs: dict[str, TaskRuns] = dict(entries[name].runs) if name in entries else {}
+        missing = {task: each for task, each in opened.items() if task not in runs}
+        if not missing:
             continue
         try:
             setting = setting_of(name)
-            runs: dict[str, TaskRuns] = {}
-            for task, each in opened.items():
+            for task, each in missing.items():
                 replay_task(setting, each, suite.protocol, [0], timed=False)  # refuses a space before hours are spent
                 runs[task] = replay_task(setting, each, suite.protocol, range(seeds), jobs, report)[0]
         except InputError as error:

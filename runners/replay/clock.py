@@ -284,7 +284,7 @@ def simulate(
             if counted is None:
                 return clock.course
             code, stop, accuracy, cost = counted
-            reward = float(table.rewards(np.array(accuracy)))
+            reward = table.reward(accuracy)
             curve = _curve(table, score, code, stop, accuracy) if type(strategy).asks_epochs else ()
             with blamed_on(f"strategy {name!r}, tell()"):
                 strategy.tell(

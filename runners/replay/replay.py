@@ -15,8 +15,10 @@ import numpy as np
 from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
+from nasbench.runners.replay.generations import GenerationReplay
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.generations import in_generations
 from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.rungs import Core, RungStrategy
@@ -541,7 +543,33 @@ def replay(
                 _replay_vectorized(table, searches, setting.streams(seeds), budget, outcome_from),
                 outcome_from,
             )
+    if in_generations(setting.kind) and not setting.where_arch:
+        table.check_measured(setting.config.measured)
+        codes = _replay_generations(table, setting, seeds, budget, outcome_from)
+        if codes is not None:
+            return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
     return replay_one_by_one(table, setting, seeds, budget, outcome_from)
+
+
+def _replay_generations(
+    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom
+) -> IntArray | None:
+    """Search a generation at a time; None if objectives of some architecture are not known."""
+    names = setting.config.names  # type: ignore[attr-defined]
+    searches = GenerationReplay(table, names, budget.budget, budget.usd_per_hour, outcome_from)
+    if not searches.known:
+        return None
+    return _padded(
+        [searches.search(setting.kind(table.space, seed, setting.config), seed) for seed in setting.streams(seeds)]
+    )
+
+
+def _padded(found: Sequence[Sequence[int]]) -> IntArray:
+    """Children of searches of different lengths as one array, -1 after the last."""
+    codes = np.full((len(found), max(map(len, found))), -1, dtype=np.int64)
+    for row, children in zip(codes, found):
+        row[: len(children)] = children
+    return codes
 
 
 def is_vectorized(table: Table, setting: Setting) -> bool:
@@ -589,12 +617,12 @@ def replay_one_by_one(
         children, seconds = _ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured)
         found.append(children)
         own.append(seconds)
-    longest = max(map(len, found))
-    codes = np.full((len(seeds), longest), -1, dtype=np.int64)
-    shared = np.zeros((len(seeds), longest))
-    for row, spent, children, seconds in zip(codes, shared, found, own):
-        row[: len(children)], spent[: len(seconds)] = children, seconds
-    supernet = shared if setting.kind.charged_as == "supernet" else None
+    codes = _padded(found)
+    if setting.kind.charged_as != "supernet":
+        return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
+    supernet = np.zeros(codes.shape)
+    for row, spent in zip(supernet, own):
+        row[: len(spent)] = spent
     return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, supernet=supernet)
 
 
@@ -762,7 +790,7 @@ def _ask_and_tell(
         shared.append(own)
         ledger.children += 1
         outcome = float(outcomes(code))
-        reward = float(table.rewards(np.array(outcome)))
+        reward = table.reward(outcome)
         with blamed_on(f"strategy {name!r}, tell()"):
             strategy.tell(
                 Outcome(

@@ -62,15 +62,16 @@ class Dehb(Strategy[DehbConfig]):
     The children of a rung are made one by one: the next member of the rung's population in turn is the target, a mutant
     a + F (b - c) is made of three parents, and binomial crossover of mutant and target is the child. On the lowest rung of a
     bracket the parents are the best of the rung's own population, on others the best of the rung below, as many as the rung
-    has children. Where these are fewer than three, mutants of members of all populations join them. A child that is as good
-    as its target takes its place.
+    has children. Where these are fewer than three, mutants of members of all populations join them. The target is no
+    parent of its own mutant; where fewer than three others are left, uniform draws join them, so that a population of
+    three keeps finding new places. A child that is as good as its target takes its place.
 
     With several children in training, `ask` waits at the end of a rung. Only children that go on in the first round continue
     a training; all others are new architectures, trained from the start.
 
     Source: Awad, Mallik, Hutter 2021 (2105.09821), algorithm 1 and section 4; brackets as in `hyperband`. That parents are
-        filled with mutants, that the first round promotes what the higher population does not have, and that places out of
-        the interval are drawn anew, is as in the released package (DEHB 0.1.2).
+        filled with mutants and uniform draws, that the first round promotes what the higher population does not have, and
+        that places out of the interval are drawn anew, is as in the released package (DEHB 0.1.2).
     Deviation: a decision is one coordinate, cut into as many equal parts as it has options, as the paper does for categorical
         parameters. The first children are random architectures; the package mutates random ones. Failed children never take a
         place. In a search with limits, mutants that do not fit are made again.
@@ -152,11 +153,12 @@ class Dehb(Strategy[DehbConfig]):
         below = bracket[max(self._rung - 1, 0)][1]
         parents = [each.place for each in _best(self._populations[below], bracket[self._rung][0])]
         everywhere = [each.place for others in self._populations.values() for each in others]
+        at = self._populations[self._epochs][target].place
         for _ in range(TRIES):
             some = parents
             if len(some) < MUTATED:  # one more than needed, as in the package
-                some = [*some, *(self._mutant(everywhere) for _ in range(MUTATED - len(some) + 1))]
-            place = self._crossed(self._populations[self._epochs][target].place, self._mutant(some))
+                some = [*some, *(self._mutant(everywhere, at) for _ in range(MUTATED - len(some) + 1))]
+            place = self._crossed(at, self._mutant(some, at))
             if self.space.allows(self._architecture(place)):
                 return place
         return self._random().place
@@ -164,9 +166,12 @@ class Dehb(Strategy[DehbConfig]):
     def _random(self) -> _Member:
         return _Member(self._place_of(self.space.random(self._rng)), -np.inf)
 
-    def _mutant(self, parents: list[FloatArray]) -> FloatArray:
-        drawn = self._rng.choice(len(parents), MUTATED, replace=len(parents) < MUTATED).tolist()
-        a, b, c = (parents[at] for at in drawn)
+    def _mutant(self, parents: list[FloatArray], target: FloatArray) -> FloatArray:
+        """A mutant of three parents, of which none is the target."""
+        same = next((number for number, each in enumerate(parents) if np.array_equal(each, target)), len(parents))
+        others = [*parents[:same], *parents[same + 1 :]]
+        others += [self._rng.random(len(target)) for _ in range(MUTATED - len(others))]
+        a, b, c = (others[number] for number in self._rng.choice(len(others), MUTATED, replace=False).tolist())
         mutant: FloatArray = a + self.config.factor * (b - c)
         return mutant
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, StrategyConfig
 from nasbench.runners.strategies.evolution import population_advice
+from nasbench.runners.strategies.generations import GenerationStrategy, Identify
 from nasbench.runners.strategies.objectives import ObjectivesConfig, costs_of, ranks_and_crowding
 from nasbench.spaces.base import Architecture, Space
 
@@ -48,7 +49,7 @@ class Nsga2Config(ObjectivesConfig):
     )
 
 
-class Nsga2(Strategy[Nsga2Config]):
+class Nsga2(GenerationStrategy[Nsga2Config]):
     """Sort by fronts, keep the best N of 2N; parents win tournaments of two, exchange choices and are mutated.
 
     A generation begins when all outcomes of the one before are known, so the search does not depend on how many
@@ -73,22 +74,37 @@ class Nsga2(Strategy[Nsga2Config]):
         self._names = self.config.names
         self._rng = np.random.default_rng(seed)
         self._options = np.array([decision.options for decision in space.decisions])
-        self._free = np.flatnonzero(self._options > 1)
-        self._members: list[Architecture] = []
+        self._steps = np.maximum(self._options - 1, 1)
+        self._rate = self.config.mutation or 1.0 / max(1, int((self._options > 1).sum()))
+        self._members: IntArray = np.zeros((0, len(self._options)), dtype=np.int64)  # their choices
+        self._identities: list[Hashable] = []
         self._costs = np.zeros((0, len(self._names)))
         self._ranks: IntArray = np.zeros(0, dtype=np.int64)
         self._distances: NDArray[np.float64] = np.zeros(0)
-        self._generation: list[Architecture] = []
         self._found: dict[int, tuple[float, ...]] = {}  # place in the generation -> objectives
         self._queue: deque[Architecture] = deque()
         self._asked = 0
         self._first = 0  # index of the generation's first child
-        self._begin(self._random())
+        drawn = self._random()
+        self._plain = next(iter(drawn.values())).space  # a view under limits gives architectures of the space itself
+        self._rows: IntArray = np.array([each.choices for each in drawn.values()], dtype=np.int64)
+        self._row_identities: list[Hashable] = []  # those of the first generation are asked for when it ends
+        self._begin(list(drawn.values()))
 
     @property
     def population(self) -> tuple[Architecture, ...]:
         """The members that were kept at the end of the last generation."""
-        return tuple(self._members)
+        return tuple(self._architecture(row) for row in self._members.tolist())
+
+    @property
+    def rows(self) -> IntArray:
+        """Choices of the generation; see `GenerationStrategy.rows`."""
+        return self._rows
+
+    @property
+    def by_choices(self) -> bool:
+        """Whether the option `distinct` is "choices"; see `GenerationStrategy.by_choices`."""
+        return self.config.distinct == "choices"
 
     def ask(self) -> Architecture | None:
         """Propose the next child of the generation; None while its outcomes are pending, and once nothing is new."""
@@ -116,61 +132,77 @@ class Nsga2(Strategy[Nsga2Config]):
                 f"child {outcome.index} is not in training: it was not proposed, or its outcome came before"
             )
         self._found[place] = costs_of(outcome, self._names)
-        if len(self._found) == len(self._generation):
-            self._select()
-            self._begin(self._children())
+        if len(self._found) == len(self._rows):
+            self.evolve(np.array([self._found[each] for each in range(len(self._rows))]), self._identify)
+            self._begin([self._architecture(row) for row in self._rows.tolist()])
+
+    def evolve(self, costs: NDArray[np.float64], identify: Identify) -> None:
+        """Select the members, and make the next generation; see `GenerationStrategy.evolve`.
+
+        Args:
+            costs: see there.
+            identify: see there.
+        """
+        self._row_identities = self._row_identities or list(identify(self._rows))
+        self._select(costs)
+        self._rows, self._row_identities = self._children(identify)
 
     def _begin(self, generation: list[Architecture]) -> None:
-        self._generation, self._found, self._first = generation, {}, self._asked
+        self._found, self._first = {}, self._asked
         self._queue.extend(generation)
 
-    def _random(self) -> list[Architecture]:
-        """Draw the first generation: architectures with different choices, as many as are found."""
+    def _architecture(self, row: list[int]) -> Architecture:
+        return Architecture(self._plain, tuple(row))
+
+    def _random(self) -> dict[Hashable, Architecture]:
+        """Draw the first generation: architectures with different identities, as many as are found."""
         found: dict[Hashable, Architecture] = {}
         for _ in range(ATTEMPTS * self.config.population):
             architecture = self.space.random(self._rng)
-            found.setdefault(self._identity(architecture), architecture)
+            found.setdefault(architecture.choices if self.by_choices else architecture.hash, architecture)
             if len(found) == self.config.population:
                 break
-        return list(found.values())
+        return found
 
-    def _select(self) -> None:
+    def _identify(self, rows: IntArray) -> Iterable[Hashable]:
+        choices = map(tuple, rows.tolist())
+        return choices if self.by_choices else (Architecture(self._plain, each).hash for each in choices)
+
+    def _select(self, costs: NDArray[np.float64]) -> None:
         """Keep the best N of the members and the generation."""
-        members = self._members + self._generation
-        costs = np.array([*self._costs, *(self._found[place] for place in range(len(self._generation)))])
+        costs = np.concatenate([self._costs, costs])
         ranks, distances = ranks_and_crowding(costs)
         kept = np.lexsort((-distances, ranks))[: self.config.population]  # ties keep their order
-        self._members = [members[place] for place in kept.tolist()]
+        identities = self._identities + self._row_identities
+        self._identities = [identities[place] for place in kept.tolist()]
+        self._members = np.concatenate([self._members, self._rows])[kept]
         self._costs, self._ranks, self._distances = costs[kept], ranks[kept], distances[kept]
 
-    def _children(self) -> list[Architecture]:
+    def _children(self, identify: Identify) -> tuple[IntArray, list[Hashable]]:
         """Make N children that are neither members nor equal to other children; fewer if no more are found."""
-        known = {self._identity(member) for member in self._members}
-        made: list[Architecture] = []
-        plain = self._members[0].space  # a view under limits gives architectures of the space itself
-        for row in self._drawn():
-            architecture = Architecture(plain, tuple(row))
-            identity = self._identity(architecture)
-            if identity in known:
-                continue
-            known.add(identity)
-            if self.space.allows(architecture):
-                made.append(architecture)
-                if len(made) == self.config.population:
-                    break
-        return made
+        known = set(self._identities)
+        limited = self.space is not self._plain
+        made: list[list[int]] = []
+        identities: list[Hashable] = []
+        for lot in self._drawn():
+            for row, identity in zip(lot.tolist(), identify(lot)):
+                if identity in known:
+                    continue
+                known.add(identity)
+                if not limited or self.space.allows(self._architecture(row)):
+                    made.append(row)
+                    identities.append(identity)
+                    if len(made) == self.config.population:
+                        return np.array(made), identities
+        return np.array(made, dtype=np.int64).reshape(-1, len(self._options)), identities
 
-    def _identity(self, architecture: Architecture) -> Hashable:
-        return architecture.hash if self.config.distinct == "graph" else architecture.choices
-
-    def _drawn(self) -> Iterator[list[int]]:
+    def _drawn(self) -> Iterator[IntArray]:
         """Draw children in lots of the size of the population, up to a number of lots."""
-        choices = np.array([member.choices for member in self._members])
         order = np.lexsort((self._rng.random(len(self._ranks)), -self._distances, self._ranks))  # ties in random order
         standing = np.empty_like(order)
         standing[order] = np.arange(len(order))
         for _ in range(ATTEMPTS):
-            yield from self._lot(choices, standing).tolist()
+            yield self._lot(self._members, standing)
 
     def _lot(self, choices: IntArray, standing: IntArray) -> IntArray:
         """Draw two children of each of N/2 pairs of parents.
@@ -188,8 +220,7 @@ class Nsga2(Strategy[Nsga2Config]):
         mothers, fathers = choices[winners[0]], choices[winners[1]]
         exchanged = (rng.random(mothers.shape) < 0.5) & (rng.random((pairs, 1)) < self.config.crossover)
         children = np.concatenate([np.where(exchanged, fathers, mothers), np.where(exchanged, mothers, fathers)])
-        rate = self.config.mutation or 1.0 / max(1, len(self._free))
-        changed = (rng.random(children.shape) < rate) & (self._options > 1)
-        steps = 1 + rng.integers(np.maximum(self._options - 1, 1), size=children.shape)
+        changed = (rng.random(children.shape) < self._rate) & (self._options > 1)
+        steps = 1 + rng.integers(self._steps, size=children.shape)
         mutated: IntArray = np.where(changed, (children + steps) % self._options, children)
         return mutated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -121,6 +122,8 @@ def domination_ranks(values: FloatArray) -> IntArray:
 
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section III A.
     """
+    if values.shape[1] == 2:
+        return _ranks_of_pairs(values)
     no_worse = values[:, None, 0] <= values[None, :, 0]
     for column in values.T[1:]:
         no_worse &= column[:, None] <= column[None, :]
@@ -136,6 +139,26 @@ def domination_ranks(values: FloatArray) -> IntArray:
     return ranks
 
 
+def _ranks_of_pairs(values: FloatArray) -> IntArray:
+    """Ranks under two objectives, in one pass over the points in order of the first, then the second.
+
+    A point is on the first front whose last point has a larger second objective, since that last point is its least; the
+    last points of later fronts are larger. An equal point has the same rank.
+    """
+    ranks: list[int] = [0] * len(values)
+    last: list[float] = []  # least second objective of each front so far, rising
+    before: list[float] = []
+    rank = 0
+    points = values.tolist()
+    for place in np.lexsort((values[:, 1], values[:, 0])).tolist():
+        point = points[place]
+        if point != before:
+            rank, before = bisect_right(last, point[1]), point
+            last[rank : rank + 1] = [point[1]]
+        ranks[place] = rank
+    return np.array(ranks, dtype=np.int64)
+
+
 def crowding(values: FloatArray) -> FloatArray:
     """Compute how far the neighbours of each point of one front are apart; infinite at its ends.
 
@@ -147,15 +170,29 @@ def crowding(values: FloatArray) -> FloatArray:
 
     Source: Deb et al. 2002, section III B.
     """
-    count = len(values)
-    distances = np.zeros(count)
+    return _crowding_within(values, np.zeros(len(values), dtype=np.int64))
+
+
+def _crowding_within(values: FloatArray, ranks: IntArray) -> FloatArray:
+    """Crowding distances of the points of all fronts, each within its own: all fronts in one pass."""
+    distances = np.zeros(len(values))
+    if not len(values):
+        return distances
+    ends = np.cumsum(np.bincount(ranks))
+    starts = ends - np.bincount(ranks)
+    bounds = np.concatenate([starts, ends - 1])  # of fronts in the order by rank; every front has a point
+    inner = np.ones(len(values), dtype=bool)
+    inner[bounds] = False
+    inside = np.flatnonzero(inner)
     for column in values.T:
-        order = np.argsort(column, kind="stable")
+        order = np.lexsort((column, ranks))
         ordered = column[order]
-        spread = ordered[-1] - ordered[0]
-        distances[order[[0, -1]]] = np.inf
-        if count > 2 and spread > 0:
-            distances[order[1:-1]] += (ordered[2:] - ordered[:-2]) / spread
+        distances[order[bounds]] = np.inf
+        if len(inside):
+            spread = (ordered[ends - 1] - ordered[starts])[ranks[order[inside]]]
+            some = spread > 0
+            here = inside[some]
+            distances[order[here]] += (ordered[here + 1] - ordered[here - 1]) / spread[some]
     return distances
 
 
@@ -169,11 +206,7 @@ def ranks_and_crowding(values: FloatArray) -> tuple[IntArray, FloatArray]:
         Ranks [n] and distances [n].
     """
     ranks = domination_ranks(values)
-    distances = np.zeros(len(values))
-    for rank in range(int(ranks.max()) + 1 if len(ranks) else 0):
-        places = np.flatnonzero(ranks == rank)
-        distances[places] = crowding(values[places])
-    return ranks, distances
+    return ranks, _crowding_within(values, ranks)
 
 
 def best_first(values: FloatArray) -> IntArray:

@@ -8,7 +8,7 @@ import pytest
 from store_rows import measurement
 
 from nasbench.errors import InputError
-from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
 from nasbench.runners.strategies.nsga2 import Nsga2
@@ -42,7 +42,9 @@ def test_each_child_is_told_what_was_measured_of_it(table, monkeypatch):
     tell = Nsga2.tell
     monkeypatch.setattr(Nsga2, "tell", lambda self, outcome: (told.append(outcome), tell(self, outcome)))
     full = table.with_measured(("latency",), measurements(table, range(18)))
-    found = replay(full, SETTING, [0, 1], BUDGET)
+    found = replay_one_by_one(full, SETTING, [0, 1], BUDGET)
+    assert len(told) >= 12
+    assert replay(full, SETTING, [0, 1], BUDGET).codes.tolist() == found.codes.tolist()
     for outcome, code in zip(told[:12], found.codes[0].tolist()):
         assert outcome.measured == {"latency": pytest.approx(0.001 * (1 + code))}
     other = table.with_measured(("latency",), measurements(table, range(18)).assign(value=0.5))

@@ -12,6 +12,7 @@ import pytest
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal, Strategy
+from nasbench.runners.strategies.dehb import Dehb
 from nasbench.runners.strategies.densities import CategoricalDensity
 from nasbench.runners.strategies.rungs import Halving, Ladder, epochs_of_rungs, hyperband_brackets
 from nasbench.spaces import get_space
@@ -239,6 +240,28 @@ def test_dehb_begins_with_halving_and_then_evolves() -> None:
             assert rung or not any(goes_on)
     first, last = log[: brackets[0][0][0]], log[-40:]
     assert fmean(score for _, score in last) > fmean(score for _, score in first) + 0.1
+
+
+def test_a_mutant_of_dehb_has_other_parents_than_its_target() -> None:
+    """With three members, two others are left: a uniform draw joins them, as in DEHB 0.1.2."""
+    strategy = made("dehb", max_epochs=6, factor=1e-300)  # a mutant is then its first parent
+    assert isinstance(strategy, Dehb)
+    parents = [np.full(4, 0.1), np.full(4, 0.2), np.full(4, 0.3)]
+    mutants = [strategy._mutant(parents, parents[0]) for _ in range(200)]
+    kinds = [next((number for number, each in enumerate(parents) if np.array_equal(each, one)), -1) for one in mutants]
+    assert kinds.count(0) == 0
+    assert min(kinds.count(1), kinds.count(2), kinds.count(-1)) > 30
+    drawn = np.array([one for one, kind in zip(mutants, kinds) if kind == -1])
+    assert len(np.unique(drawn)) == drawn.size
+    assert drawn.min() < 0.1 < 0.9 < drawn.max()
+
+
+def test_dehb_with_populations_of_three_does_not_run_dry() -> None:
+    """Six epochs give populations of three and two; without other parents than these, searches repeat what they have."""
+    for seed in range(5):
+        log = run(made("dehb", seed, max_epochs=6), 240)
+        late = {proposal.architecture.choices for proposal, _ in log[120:]}
+        assert len(late) > 20
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving", "bohb", "dehb", "median_stop"])

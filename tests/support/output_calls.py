@@ -138,7 +138,7 @@ FILES = [
     (name, argument)
     for name, outputs in OUTPUTS.items()
     for argument, output in outputs.items()
-    if output.kind in ("text", "picture")
+    if output.kind in ("text", "arrays", "picture")
 ]
 
 

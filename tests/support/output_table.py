@@ -31,7 +31,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 
 def _fate(name: str, argument: str) -> tuple[str, ...]:
     """What happens to an existing results file, an input, in a missing folder, at a link, ..., as tests/outputs try it."""
-    if outputs_of(name)[argument].kind not in ("text", "picture"):
+    if outputs_of(name)[argument].kind not in ("text", "arrays", "picture"):
         return astuple(OTHERS[name])
     reads = "FILE" in WORDS[name]
     return REFUSED, REFUSED if reads else NO_INPUT, MADE, "refused; replaced with --force", REFUSED, OLD_STAYS
