@@ -52,7 +52,7 @@ def measured(text: str, table: Table, seed: int, options: dict[str, str], codes:
     alone = table.val_acc[codes]
     code = table.position(derived.choices)
     history = getattr(strategy.trained, "history", [])
-    weights = np.array(history).reshape(len(history), -1, len(OPERATIONS))  # epochs, edges, operations
+    weights = np.array(history).reshape(len(history), len(table.space.decisions), len(OPERATIONS))
     return {
         "strategy": text,
         "seed": seed,

@@ -258,11 +258,16 @@ class Bilevel(SharedWeights):
         return Logits(parts[: len(self._sizes)], parts[len(self._sizes) :])
 
     def _placed(self, mixture: Mixture) -> Mixture:
+        """Move a mixture to the images' device, in one copy."""
         device = self.validation.device
-        choices = [
-            each if each.weights is None else each._replace(weights=each.weights.to(device)) for each in mixture.choices
-        ]
-        return Mixture(choices, None if mixture.edges is None else [each.to(device) for each in mixture.edges])
+        if device.type == "cpu":
+            return mixture
+        given = [each.weights for each in mixture.choices if each.weights is not None] + list(mixture.edges or ())
+        if not given:
+            return mixture
+        there = iter(torch.cat(given).to(device).split([len(each) for each in given]))  # type: ignore[no-untyped-call]
+        choices = [each if each.weights is None else each._replace(weights=next(there)) for each in mixture.choices]
+        return Mixture(choices, None if mixture.edges is None else list(there))
 
     def _path_logits(self, images: Tensor, architecture: Architecture) -> Tensor:
         """Compute a path; where edges have weights, with these."""

@@ -653,10 +653,11 @@ def replay_one_by_one(
         found.append(children)
         own.append(seconds)
     codes = _padded(found)
-    shared = np.zeros(codes.shape)
-    for spent, seconds in zip(shared, own):
-        spent[: len(seconds)] = seconds
-    supernet = shared if setting.kind.charged_as == "supernet" else None
+    if setting.kind.charged_as != "supernet":
+        return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
+    supernet = np.zeros(codes.shape)
+    for row, spent in zip(supernet, own):
+        row[: len(spent)] = spent
     return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, supernet=supernet)
 
 

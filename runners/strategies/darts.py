@@ -12,8 +12,10 @@ from nasbench.supernets.mixed import Mixture, Weighted
 class DartsConfig(DifferentiableConfig):
     """Options of DARTS."""
 
-    order: Order = Field(
+    order: int = Field(
         1,
+        ge=1,
+        le=2,
         description="1: gradient at the present weights; 2: after one step of the weights, three to four times as slow (paper: both)",
     )
 
@@ -33,7 +35,7 @@ class Darts(DifferentiableStrategy[DartsConfig]):
     @property
     def order(self) -> Order:  # type: ignore[override]
         """Order of the gradient."""
-        return self.config.order
+        return 2 if self.config.order == 2 else 1
 
     def _relaxation(self) -> Relaxation:
         return Softmax()

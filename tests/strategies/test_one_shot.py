@@ -122,6 +122,7 @@ def test_parameters_rest_in_the_warm_up():
 
 
 def test_second_order_learns_other_weights():
+    assert Setting.of("darts", {"order": "2"}).config.order == 2  # as text, from the command line
     first, second = made("darts", order=1), made("darts", order=2)
     first.ask(), second.ask()
     assert not torch.equal(first.trained.parameters, second.trained.parameters)

@@ -11,6 +11,7 @@ from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.evolution import EvolutionConfig
 from nasbench.runners.strategies.presets import with_preset
+from nasbench.spaces import get_space
 
 LEARNED = {"ppo": (3.5e-4, 20, 20_000), "reinforce": (6e-4, 8, 12_800)}
 
@@ -86,3 +87,18 @@ def test_a_run_says_so(tmp_path):
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "population of 100, so this is random search" in done.err
+
+
+@pytest.mark.parametrize("name", ["darts", "drnas", "gdas", "pcdarts", "rs_ws"])
+def test_the_papers_sizes_of_shared_weights(name: str):
+    setting = Setting.of(name, {"preset": "paper", "filters": "24"})
+    strategy = setting.kind(get_space("darts"), 0, setting.config)
+    protocol = strategy.super_protocol
+    assert (protocol.data, protocol.filters, protocol.cells, protocol.validation) == ("cifar10", 24, 2, 0.5)
+    assert protocol.batch_size == (256 if name == "pcdarts" else 64)
+    if name != "rs_ws":
+        rate = {"darts": 3e-4, "gdas": 3e-4}.get(name, 6e-4)
+        assert strategy.architecture_rate(391) == rate  # as given
+        scaled = Setting.of(name, {"epochs": "250" if name == "gdas" else "50"}).config
+        free = setting.kind(get_space("darts"), 0, scaled)
+        assert free.architecture_rate(98 if name == "pcdarts" else 391) == pytest.approx(rate, rel=0.01)  # by the rule
