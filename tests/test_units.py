@@ -16,6 +16,7 @@ from nasbench.costs.units import device_time
         (["cpu", "NVIDIA H200"], "device-hours"),
         (["TPU v2"], "device-hours"),
         (["table"], "device-hours"),  # a replay
+        (["surrogate"], "device-hours"),
         ([""], "device-hours"),
         ([], "device-hours"),
     ],

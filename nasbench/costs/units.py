@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 DEVICE_HOURS: Final = "device-hours"
-_NO_GPU: Final = ("cpu", "tpu", "table")  # "table": the simulated clock of a replay
+_NO_GPU: Final = ("cpu", "tpu", "table", "surrogate")  # the last two: the simulated clock of a replay
 
 
 def device_time(devices: Iterable[object], unit: str = "hours") -> str:
