@@ -203,7 +203,7 @@ def plan(name: str, **fields: object):
     return tiny_plan(**{"strategy": name, "space": CELLS, "options": options, "set": data, **fields})
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_equals_uninterrupted_and_is_charged_once(tmp_path, name: str):
     asked = plan(name, budget="4 children", final="best")
