@@ -53,6 +53,7 @@ def one_hot(network, architecture) -> Mixture:
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("choices", [(3, 1, 4, 2, 0, 3), (0, 3, 2, 1, 3, 3), (2, 2, 3, 4, 1, 3), (0, 0, 3, 0, 0, 4)])
 def test_a_path_of_nasbench201_is_the_stand_alone_network(choices):
     torch.manual_seed(0)
@@ -119,6 +120,7 @@ def test_a_path_of_darts_is_the_stand_alone_network():
     torch.testing.assert_close(network.mixed(batch, one_hot(network, architecture)), expected)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("spec", "share"),
     [(CELLS, 1), (CELLS, 2), (f"{CELLS},output=explicit", 1), (f"{CELLS},output=all", 1)],
