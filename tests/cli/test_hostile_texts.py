@@ -214,6 +214,6 @@ def test_every_command_that_takes_results_files_is_tried():
         "spaces",
         "strategies",
     }
-    without |= {"bench", "tables", "leaderboard"}
+    without |= {"bench", "tables", "leaderboard", "surrogate"}
     without |= {"protocols", "devices", "config", "completion", "latency"}
     assert set(COMMANDS) - without == {words[0] for words in READING.values()}

@@ -180,7 +180,7 @@ def test_make_pictures_makes_each_picture_of_the_documentation():
                 )
             ),
         )
-    ) | {"report"}
+    ) | {"report", "surrogate-claim"}  # the latter by benchmarks/surrogate_claim.py, which takes hours
     assert {path.stem for path in (ROOT / "docs/pictures").glob("*.png")} == made
     shown = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
     assert set(re.findall(r"pictures/([\w-]+)\.png", shown)) == made

@@ -156,7 +156,7 @@ def test_a_quantity_whose_higher_values_are_better_is_negated(children: pd.DataF
     best = points.loc[points["-mIoU"].idxmin()]
     assert best["hash"] == hashes[0]
     assert best["front"]
-    assert axis_label("-mIoU", points) == "-mIoU"
+    assert axis_label("-mIoU", points) == "mIoU (← higher is better)"
     assert reference_point(points, names)["-mIoU"] == points["-mIoU"].max()
     assert (objective_volumes(points, names)["hypervolume"] >= 0).all()
 

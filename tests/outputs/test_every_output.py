@@ -82,6 +82,7 @@ NO_OUTPUTS = frozenset(
         "run_id",
         "scale",
         "score",
+        "score_protocol",
         "scores",
         "search_seeds",
         "separator",
