@@ -243,7 +243,12 @@ def written(folder: Path, name: str) -> None:
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(
-    "name", [name for name, fate in OTHERS.items() if fate.full == "nothing is left" and name in RESULTS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "measure" else name
+        for name, fate in OTHERS.items()
+        if fate.full == "nothing is left" and name in RESULTS
+    ],
 )
 def test_new_results_files_are_made_and_leave_nothing_on_a_full_disk(name, folder):
     written(folder, name)
