@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from dataclasses import replace
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from nasbench.errors import InputError
 from nasbench.runners.bench.reference import setting_of
 from nasbench.runners.bench.replays import replay_task
 from nasbench.runners.replay.jobs import replay_all
-from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
 from nasbench.runners.strategies import STRATEGIES
@@ -166,10 +167,25 @@ def test_a_replay_charges_the_super_network_and_looks_children_up():
     np.testing.assert_allclose(rows.runs["supernet_hours"], hours)
     np.testing.assert_allclose(rows.runs["usd"], hours + rows.runs["cached_hours"])
     np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.supernet.ravel())
-    small = ReplayBudget(Budget.parse("0.0001 s"))
-    assert replay(table, setting, [0], small).codes.shape == (1, 0)  # the super-network alone uses it up
     with pytest.raises(InputError, match="without --children-at-once"):
         replay(table, setting, [0], found.budget, devices=2)
+
+
+@pytest.mark.parametrize("unit", ["s", "gpu-seconds"])
+@pytest.mark.parametrize(("budget", "children"), [(499, 0), (1200, 2), (5000, 9)])
+def test_seconds_of_shared_weights_use_up_a_replays_budget(monkeypatch, budget, children, unit):
+    """By the clock here, each proposal takes 500 seconds of shared weights; a child of the table takes about one."""
+
+    class Shared(STRATEGIES.get("random")):
+        charged_as = "supernet"
+
+    table = read_table(table_file("digits201"))
+    assert table.seconds.max() < 20
+    monkeypatch.setattr("nasbench.runners.replay.replay.time.perf_counter", count(0, 500).__next__)
+    setting = replace(Setting.of("random", {}), kind=Shared)
+    found = replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{budget} {unit}")))
+    assert found.codes.shape == (1, children)
+    assert found.supernet.tolist() == [[500.0] * children]
 
 
 def test_a_suite_of_tables_does_not_take_them():
