@@ -8,7 +8,8 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Processes of the tests: one more than cores, as some tests wait for a disk or for processes of their own.
+# Processes of the tests: one more than cores, as some tests wait for a disk or for processes of their own. Each takes whole
+# files (--dist loadfile), so that a file's fixtures are made once.
 WORKERS ?= 3
 
 .PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-trackers test-faults notebook lint types bench docs tree clean
@@ -52,13 +53,15 @@ family: $(READY)
 test: $(READY) lint types test-fast test-avx2
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 TRAINING_TESTS := tests/training tests/networks
+# Without what runs no kernel of this processor: counts, and traces of what a CUDA device would run.
+KERNEL_TESTS := -k "not closed_form and not counts and not cuda_traces" $(TRAINING_TESTS)
 
-# Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has; tests of counts run no kernel.
+# Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has.
 test-avx2: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n $(WORKERS) -k "not closed_form and not counts" $(TRAINING_TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n $(WORKERS) --dist loadfile $(KERNEL_TESTS)
 
 # The same and a whole search with every combination of instruction sets that oneDNN and torch can be held to here.
 ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py tests/runners/test_search.py tests/strategies/test_enas.py

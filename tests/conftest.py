@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -52,3 +53,10 @@ def _what_a_test_registers_ends_with_it() -> Iterator[None]:
     strategies = sys.modules.get("nasbench.runners.strategies")
     if strategies is not None:
         strategies.STRATEGIES._added.clear()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the garbage collector pass over what stays for all tests: torch and 8,000 tests. It saves 4% of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)

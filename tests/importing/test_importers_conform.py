@@ -29,7 +29,7 @@ def done(*words: str) -> str:
     return found.out
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", OF_TRAININGS)
 def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -> None:
     files = []
@@ -86,7 +86,7 @@ def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -
             assert groups.nunique().max() == 1
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", OF_TRAININGS)
 def test_an_import_of_one_source_is_the_same_twice(name: str, tmp_path: Path) -> None:
     words = SAMPLES[name](tmp_path, 0)

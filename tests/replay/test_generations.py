@@ -30,7 +30,7 @@ def price(text: str) -> ReplayBudget:
     return ReplayBudget(Budget.parse(text), 0.5)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("budget", ["57 children", "5700 s", "1.5 gpu-hours", "0.8 usd"])
 @pytest.mark.parametrize(
     "options",

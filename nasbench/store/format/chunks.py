@@ -9,11 +9,12 @@ verified.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
+import h5py
 import numpy as np
 
 from nasbench.store.format.columns import Numbers
@@ -22,6 +23,51 @@ from nasbench.store.format.columns import Numbers
 _SHUFFLE, _DEFLATE, _FLETCHER32 = 2, 1, 3
 PIPELINES: Final = ([_SHUFFLE, _DEFLATE, _FLETCHER32], [_DEFLATE, _FLETCHER32])
 _FLETCHER32_BYTES: Final = 4
+
+
+class StoredDataset:
+    """One-dimensional dataset of an open file. It asks HDF5 once: each question takes microseconds, and a file has about 100 datasets.
+
+    Args:
+        identifier: h5py's low-level identifier of the dataset.
+
+    Attributes:
+        identifier: as given.
+        dtype: type of its values.
+        length: number of its values.
+        filters: HDF5's filter numbers in their order; empty for a pipeline that `packing` does not write.
+        rows: values per chunk; 0 if it has no such filters.
+    """
+
+    __slots__ = ("dtype", "filters", "identifier", "length", "rows")
+
+    def __init__(self, identifier: Any) -> None:
+        self.identifier = identifier
+        self.dtype: np.dtype[Any] = identifier.dtype
+        self.length: int = int(identifier.shape[0])
+        creation = identifier.get_create_plist()
+        found = [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
+        self.filters: list[int] = found if found in PIPELINES else []
+        self.rows: int = int(creation.get_chunk()[0]) if self.filters else 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def whole(self) -> Numbers:
+        """Read all values: by this module if their filters are `packing`'s, else by HDF5.
+
+        Returns:
+            Its values, verified by the checksums of their chunks.
+
+        Raises:
+            ValueError: when a chunk is damaged.
+        """
+        return read_whole(self) if self.filters else self._by_hdf5()
+
+    def _by_hdf5(self) -> Numbers:
+        values: Numbers = np.empty(self.length, self.dtype)
+        self.identifier.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        return values
 
 
 @cache
@@ -105,36 +151,34 @@ def _about(values: Numbers) -> bytes:
     return f"{values.dtype.str} {values.shape}".encode()
 
 
-def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
+def read_chunks(dataset: StoredDataset, kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
     """Read and verify a dataset that has several chunks or one large chunk.
 
     Args:
-        dataset: open for reading.
-        filters: result of `filters_of`.
+        dataset: open for reading, with filters.
         kind: kind of the checksum.
         checksum: expected checksum of all values.
 
     Returns:
         Its values, or None if it is damaged; reading it with HDF5 then reports the fault.
     """
-    values: Numbers = np.empty(dataset.shape, dataset.dtype)
+    values: Numbers = np.empty(dataset.length, dataset.dtype)
     digest = kind(_about(values))
-    rows = dataset.chunks[0]
+    rows = dataset.rows
     for start in range(0, len(values), rows):
         try:
-            values[start : start + rows] = read_chunk(dataset, filters, start, verify=False)
+            values[start : start + rows] = read_chunk(dataset, start, verify=False)
         except ValueError:
             return None
         digest.update(np.ascontiguousarray(values[start : start + rows]).view(np.uint8).data)
     return values if digest.hexdigest() == checksum else None
 
 
-def read_whole(dataset: Any, filters: Sequence[int]) -> Numbers:
+def read_whole(dataset: StoredDataset) -> Numbers:
     """Read a dataset without HDF5's filters.
 
     Args:
-        dataset: open for reading.
-        filters: result of `filters_of`, not empty.
+        dataset: open for reading, with filters.
 
     Returns:
         Its values, verified by the checksums of their chunks.
@@ -142,21 +186,20 @@ def read_whole(dataset: Any, filters: Sequence[int]) -> Numbers:
     Raises:
         ValueError: when a chunk is damaged.
     """
-    values: Numbers = np.empty(dataset.shape, dataset.dtype)
-    rows = dataset.chunks[0]
+    values: Numbers = np.empty(dataset.length, dataset.dtype)
+    rows = dataset.rows
     for start in range(0, len(values), rows):
-        values[start : start + rows] = read_chunk(dataset, filters, start)
+        values[start : start + rows] = read_chunk(dataset, start)
     return values
 
 
-def read_chunk(dataset: Any, filters: Sequence[int], start: int, verify: bool = True) -> Numbers:
+def read_chunk(dataset: StoredDataset, start: int, verify: bool = True) -> Numbers:
     """Read one chunk of a dataset without HDF5's filters.
 
     HDF5's own filter decompresses a chunk whatever it grows to.
 
     Args:
-        dataset: open for reading, one dimension.
-        filters: result of `filters_of`, not empty.
+        dataset: open for reading, with filters.
         start: position of the chunk's first value.
         verify: whether HDF5's checksum of the chunk is verified; zlib's always is.
 
@@ -166,8 +209,8 @@ def read_chunk(dataset: Any, filters: Sequence[int], start: int, verify: bool = 
     Raises:
         ValueError: when it is damaged, or cannot be decompressed to its size.
     """
-    rows, width = dataset.chunks[0], dataset.dtype.itemsize
-    left_out, raw = dataset.id.read_direct_chunk((start,))
+    rows, width = dataset.rows, dataset.dtype.itemsize
+    left_out, raw = dataset.identifier.read_direct_chunk((start,))
     if verify and raw[-_FLETCHER32_BYTES:] != fletcher32(raw[:-_FLETCHER32_BYTES]).to_bytes(
         _FLETCHER32_BYTES, "little"
     ):
@@ -179,9 +222,9 @@ def read_chunk(dataset: Any, filters: Sequence[int], start: int, verify: bool = 
     if left_out or len(data) != rows * width:
         raise ValueError(f"the chunk at {start} has another size than the others")
     block = np.frombuffer(data, dtype=np.uint8)
-    if filters[0] == _SHUFFLE:
+    if dataset.filters[0] == _SHUFFLE:
         block = np.ascontiguousarray(block.reshape(width, rows).T)
-    values: Numbers = block.reshape(-1).view(dataset.dtype)[: len(dataset) - start]
+    values: Numbers = block.reshape(-1).view(dataset.dtype)[: dataset.length - start]
     return values
 
 
@@ -203,19 +246,3 @@ def fletcher32(data: bytes) -> int:
 def _folded(total: int) -> int:
     """Reduce a sum modulo 65,535 as adding the carries does: a positive sum never becomes 0."""
     return (total - 1) % 0xFFFF + 1 if total else 0
-
-
-def filters_of(dataset: Any) -> list[int]:
-    """Return the filters of a dataset whose chunks can be read without HDF5.
-
-    Args:
-        dataset: an h5py dataset.
-
-    Returns:
-        HDF5's filter numbers in their order; empty for filters that `packing` does not write.
-    """
-    if dataset.ndim != 1 or not dataset.chunks:
-        return []
-    creation = dataset.id.get_create_plist()
-    filters = [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
-    return filters if filters in PIPELINES else []

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import h5py
 
-from nasbench.store.format.chunks import PIPELINES
+from nasbench.store.format.chunks import PIPELINES, StoredDataset
 from nasbench.store.format.schema import CURVES, Column
 
 MAX_RATIO: Final = 1040
@@ -61,6 +61,8 @@ class Form:
         self._file, self._encodings, self._rows, self._size = file, encodings, rows, size
         self._columns = {f"{table}/{column.name}": column for table, found in tables.items() for column in found}
         self._found: dict[str, tuple[str, int]] = {}
+        self._datasets: dict[str, StoredDataset] = {}
+        self._groups: dict[str, Any] = {}
         self._stored = 0
 
     def fault_of_rows(self) -> str:
@@ -90,6 +92,17 @@ class Form:
             self._found[path] = self._look(path)
         return self._found[path][0]
 
+    def dataset(self, path: str) -> StoredDataset:
+        """Return a dataset in which `fault` found none.
+
+        Args:
+            path: path of a dataset in the manifest.
+
+        Returns:
+            The dataset, open for reading.
+        """
+        return self._datasets[path]
+
     def strangers(self) -> Iterator[tuple[str, str]]:
         """Find what is in the file although no results file has it.
 
@@ -118,9 +131,10 @@ class Form:
     def _look(self, path: str) -> tuple[str, int]:
         """Return why a dataset cannot be a column ("" if it can), and its length."""
         encoding = self._encodings[path]
-        why, length, used = fault_of_dataset(self._file, path, encoding, self._columns.get(path))
-        if why:
-            return why, length
+        why, found, used = fault_of_dataset(self._file, path, encoding, self._columns.get(path), self._groups)
+        if found is None:
+            return why, 0
+        length, self._datasets[path] = found.length, found
         self._stored += used
         if self._stored > self._size:
             return f"it and others claim {self._stored} stored bytes in a file of {self._size}", length
@@ -149,7 +163,9 @@ class Form:
         return ""
 
 
-def fault_of_dataset(file: Any, path: str, encoding: str, column: Column | None) -> tuple[str, int, int]:
+def fault_of_dataset(
+    file: Any, path: str, encoding: str, column: Column | None, groups: dict[str, Any] | None = None
+) -> tuple[str, StoredDataset | None, int]:
     """Look at one dataset by itself.
 
     Args:
@@ -157,53 +173,61 @@ def fault_of_dataset(file: Any, path: str, encoding: str, column: Column | None)
         path: path of the dataset.
         encoding: form in which the manifest says that its values are stored.
         column: the column that it holds; None if it holds categories, ends or a curve.
+        groups: see `fault_of_links`.
 
     Returns:
-        Why it cannot be read ("" if it can), its number of values, and its stored bytes.
+        Why it cannot be read ("" if it can), the dataset (None if it cannot be read), and its stored bytes.
     """
-    if why := fault_of_links(file, path):
-        return why, 0, 0
+    if why := fault_of_links(file, path, groups):
+        return why, None, 0
     found = h5py.h5o.open(file.id, path.encode())
     if not isinstance(found, h5py.h5d.DatasetID):
-        return "it is no dataset", 0, 0
-    if found.get_space().get_simple_extent_type() != h5py.h5s.SIMPLE or len(found.shape) != 1:
-        return f"it has the shape {found.shape}, not one dimension", 0, 0
-    why = _fault_of_storage(found) or _fault_of_type(found, path, encoding, column)
+        return "it is no dataset", None, 0
+    space = found.get_space()
+    if space.get_simple_extent_type() != h5py.h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
+        return f"it has the shape {found.shape}, not one dimension", None, 0
+    stored, length, used = found.get_type(), int(found.shape[0]), int(found.get_storage_size())
+    why = _fault_of_storage(found, length, stored.get_size()) or _fault_of_type(found, stored, path, encoding, column)
     if why:
-        return why, 0, 0
-    length, used = int(found.shape[0]), int(found.get_storage_size())
-    values = length * found.get_type().get_size()
+        return why, None, 0
+    values = length * stored.get_size()
     if values > max(MAX_RATIO * used, _SMALL_BYTES if used else 0):
-        return f"it claims {values} bytes of values in {used} stored bytes", length, used
-    return "", length, used
+        return f"it claims {values} bytes of values in {used} stored bytes", None, used
+    return "", StoredDataset(found), used
 
 
-def fault_of_links(file: Any, path: str) -> str:
+def fault_of_links(file: Any, path: str, groups: dict[str, Any] | None = None) -> str:
     """Return why a path leads elsewhere or nowhere; "" if every step is a group or dataset of this file.
 
     Args:
         file: h5py file, open for reading.
         path: path of a dataset.
+        groups: groups of the file that this function opened before, which it need not look at again; it adds to them.
 
     Returns:
         The reason.
     """
     owner, steps = file.id, path.split("/")
+    groups = {} if groups is None else groups
     for place, step in enumerate(steps):
-        name = step.encode()
+        name, here = step.encode(), "/".join(steps[: place + 1])
+        if here in groups and place < len(steps) - 1:
+            owner = groups[here]
+            continue
         if name in (b"", b".", b"..") or not owner.links.exists(name):
             return "it is missing"
         kind = owner.links.get_info(name).type
         if kind != h5py.h5l.TYPE_HARD:
-            return f"{'/'.join(steps[: place + 1])!r} is {_LINKS.get(kind, 'a link of an unknown kind')}"
+            return f"{here!r} is {_LINKS.get(kind, 'a link of an unknown kind')}"
         if place < len(steps) - 1:
             owner = h5py.h5o.open(owner, name)
             if not isinstance(owner, h5py.h5g.GroupID):
-                return f"{'/'.join(steps[: place + 1])!r} is no group"
+                return f"{here!r} is no group"
+            groups[here] = owner
     return ""
 
 
-def _fault_of_storage(dataset: Any) -> str:
+def _fault_of_storage(dataset: Any, length: int, width: int) -> str:
     creation = dataset.get_create_plist()
     if creation.get_external_count():
         return "its values are in another file"
@@ -212,17 +236,16 @@ def _fault_of_storage(dataset: Any) -> str:
         return "it is virtual: its values are in other datasets"
     if layout == h5py.h5d.CHUNKED:
         chunk = int(creation.get_chunk()[0])
-        if chunk > max(dataset.shape[0], 1) or chunk * dataset.get_type().get_size() > MAX_CHUNK_BYTES:
-            return f"its chunks have {chunk} values; it has {dataset.shape[0]}"
+        if chunk > max(length, 1) or chunk * width > MAX_CHUNK_BYTES:
+            return f"its chunks have {chunk} values; it has {length}"
     filters = [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
     if filters and filters not in PIPELINES:
         return f"it has the filters {filters}; known: {', '.join(map(str, PIPELINES))}"
     return ""
 
 
-def _fault_of_type(dataset: Any, path: str, encoding: str, column: Column | None) -> str:
+def _fault_of_type(dataset: Any, stored: Any, path: str, encoding: str, column: Column | None) -> str:
     """Return why values of the stored type cannot be those of the column; "" if they can."""
-    stored = dataset.get_type()
     kind = stored.get_class()
     if encoding.startswith("fixed"):
         if kind != h5py.h5t.STRING or stored.is_variable_str():

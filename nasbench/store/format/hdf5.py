@@ -37,12 +37,11 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, explain, failed_call
 from nasbench.store.format.chunks import (
     Crc32,
+    StoredDataset,
     blake2b_16,
     digest_of,
-    filters_of,
     read_chunk,
     read_chunks,
-    read_whole,
 )
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, constant, decoded_texts, is_ascii
 from nasbench.store.format.form import Form
@@ -221,7 +220,7 @@ class PackedFile:
         categories = f"categories/{path}"
         if encoding == "codes" and self._entry(categories).encoding == "fixed":
             used, codes = np.unique(self.values_at(path, positions), return_inverse=True)
-            if len(used) and int(used[-1]) >= len(self._file[categories]):
+            if len(used) and int(used[-1]) >= self._form.dataset(categories).length:
                 raise self._damaged(f"dataset {path!r}", f"it has the code {used[-1]}, which stands for no category")
             return Text(codes, self._fixed(categories, self.values_at(categories, used.astype(np.int64))))
         return cast("Text", self.column(table, column)).take(positions)
@@ -245,16 +244,15 @@ class PackedFile:
         """
         self._entry(path)
         try:
-            dataset = self._file[path]
-            filters = filters_of(dataset)
-            rows = dataset.chunks[0] if filters else len(dataset)
+            dataset = self._form.dataset(path)
+            rows = dataset.rows or dataset.length
             places = positions // max(1, rows)
             chunks = np.unique(places).tolist()
             if 2 * len(chunks) * rows <= len(dataset):
                 values: Numbers = np.empty(len(positions), dataset.dtype)
                 for chunk in chunks:
                     here = places == chunk
-                    values[here] = read_chunk(dataset, filters, chunk * rows)[positions[here] - chunk * rows]
+                    values[here] = read_chunk(dataset, chunk * rows)[positions[here] - chunk * rows]
                 return values
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged(f"dataset {path!r}", error) from error
@@ -274,9 +272,7 @@ class PackedFile:
         """
         entry = self._entry(path)
         try:
-            dataset = self._file[path]
-            filters = filters_of(dataset)
-            values: Numbers = read_whole(dataset, filters) if filters else dataset[()]
+            values = self._form.dataset(path).whole()
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged(f"dataset {path!r}", error) from error
         if checksum_of(values) != entry.checksum:
@@ -298,11 +294,11 @@ class PackedFile:
         entry = self._entry(path)
         found = None
         try:
-            dataset = self._file[path]
-            if filters := filters_of(dataset):
-                crc = dataset.attrs.get(CRC)
-                kind, checksum = (blake2b_16, entry.checksum) if crc is None else (Crc32, crc.decode())
-                found = read_chunks(dataset, filters, kind, checksum)
+            dataset = self._form.dataset(path)
+            if dataset.filters:
+                crc = _crc_of(dataset)
+                kind, checksum = (Crc32, crc) if crc else (blake2b_16, entry.checksum)
+                found = read_chunks(dataset, kind, checksum)
         except Exception:  # `numbers` reports what is wrong
             found = None
         return self.numbers(path) if found is None else found
@@ -346,7 +342,7 @@ class PackedFile:
         """
         path = "curves/offsets"
         found = self.values(path)
-        epochs = len(self._file["curves/val_acc"]) if self._entry("curves/val_acc") else 0
+        epochs = self._form.dataset("curves/val_acc").length if self._entry("curves/val_acc") else 0
         if found[0] != 0 or found[-1] != epochs or (np.diff(found) < 0).any():
             raise self._damaged(f"dataset {path!r}", f"it does not rise from 0 to the {epochs} epochs of the curves")
         return found
@@ -469,3 +465,16 @@ def _open_hdf5(path: Path) -> Any:
         if "truncated" in str(error):
             raise CorruptResults(f"{path} is truncated: {error}; restore it from a copy") from error
         raise CorruptResults(f"{path} cannot be opened as HDF5: {error}; restore it from a copy") from error
+
+
+def _crc_of(dataset: StoredDataset) -> str:
+    """Read the CRC-32 that is stored beside a dataset; "" in early files, which have none."""
+    name = CRC.encode()
+    if not h5py.h5a.exists(dataset.identifier, name):
+        return ""
+    attribute = h5py.h5a.open(dataset.identifier, name)
+    if attribute.shape or attribute.dtype.kind != "S":
+        raise ValueError(f"the attribute {CRC!r} is no text of fixed width")
+    value = np.empty((), attribute.dtype)
+    attribute.read(value)
+    return bytes(value.item()).decode() or "empty"

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from nasbench.store.errors import CorruptResults
-from nasbench.store.format.chunks import filters_of, read_chunk
+from nasbench.store.format.chunks import read_chunk
 from nasbench.store.format.columns import DTYPES, Data, Numbers, Text, constant
 from nasbench.store.format.form import fault_of_dataset, fault_of_links
 from nasbench.store.format.hdf5 import PackedFile, attributes_of, checksum_of, text_in
@@ -213,20 +213,18 @@ class _Reader:
     def _numbers(self, path: str, entry: Entry) -> tuple[Numbers, Numbers]:
         """Read a dataset's values and which of them are lost: those in chunks whose HDF5 checksum does not fit."""
         try:
-            why, _, _ = fault_of_dataset(self._file, path, entry.encoding, _COLUMNS.get(path))
-            if why:
+            why, dataset, _ = fault_of_dataset(self._file, path, entry.encoding, _COLUMNS.get(path))
+            if dataset is None:
                 self._recovered.remarks.append(f"dataset {path!r} ({why})")
                 return np.zeros(0, dtype="<i8"), np.zeros(0, dtype=bool)
-            dataset = self._file[path]
-            values = np.zeros(dataset.shape, dataset.dtype)
-            filters = filters_of(dataset)
-            rows = dataset.chunks[0] if filters else max(1, len(values))
+            values = np.zeros(dataset.length, dataset.dtype)
+            rows = dataset.rows or max(1, len(values))
         except Exception:  # as above
             return np.zeros(0, dtype="<i8"), np.zeros(0, dtype=bool)
         lost = np.zeros(len(values), dtype=bool)
         for start in range(0, len(values), rows):
             try:
-                values[start : start + rows] = read_chunk(dataset, filters, start) if filters else dataset[()]
+                values[start : start + rows] = read_chunk(dataset, start) if dataset.filters else dataset.whole()
             except Exception:  # as above
                 lost[start : start + rows] = True
         if not lost.any() and checksum_of(values) != entry.checksum:
