@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -109,7 +110,7 @@ def test_the_search_pays_for_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return score_of(self, architecture)
 
     monkeypatch.setattr(ZeroCostSearch, "_score", scored)
-    monkeypatch.setattr(accountant, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(accountant, "time", SimpleNamespace(perf_counter=lambda: now[0], monotonic=time.monotonic))
     search(PLAN, tmp_path / "r.h5")
     assert Results(str(tmp_path / "r.h5")).frame()["searcher_seconds"].tolist() == [12.0, 0.0, 0.0, 0.0]
 
