@@ -111,6 +111,7 @@ def check_texts(figure) -> None:
             assert not box.overlaps(other), (text, name)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_no_text_lies_on_another_or_outside(name):
     figure = architecture_figure(SAMPLES[name], name)
@@ -135,6 +136,7 @@ def boxes_and_wires(ax):
     return boxes, wires
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_no_wire_crosses_a_box_and_no_box_lies_on_another(name):
     figure = architecture_figure(SAMPLES[name])

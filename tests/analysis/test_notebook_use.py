@@ -61,6 +61,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_dark_style_of_ones_own_is_followed(name, make):
     with matplotlib.rc_context(matplotlib.style.library["dark_background"]):

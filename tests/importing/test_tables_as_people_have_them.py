@@ -53,7 +53,7 @@ def written(folder: Path, text: str, encoding: str = "utf-8", name: str = "t.csv
 SCORES = ("architecture=arch", "val_acc=acc")
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("text", "encoding", "said"),
     [

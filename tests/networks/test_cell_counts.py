@@ -102,7 +102,7 @@ def test_a_space_counts_what_it_builds(blocks, output):
         assert space.count(architecture, scale) == built, space.describe(architecture)
 
 
-@pytest.mark.sampled(24)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("skeleton", ["nasnet", "pnas"])
 @pytest.mark.parametrize("scale", SMALL_SCALES.values(), ids=SMALL_SCALES.keys())
 @pytest.mark.parametrize("out", [(0,), (1,), (0, 1)])
@@ -112,6 +112,7 @@ def test_cells_without_blocks(out, scale, skeleton):
     assert count_cell_network(pair, scale, skeleton) == built
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("operation", sorted(OPERATION_COUNTS))
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("inputs", "filters", "size"), [(8, 8, 8), (16, 8, 7), (5, 6, 1), (3, 2, 2)])

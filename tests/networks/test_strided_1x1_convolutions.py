@@ -37,6 +37,7 @@ class Strided1x1(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.sampled(120)
 @pytest.mark.parametrize("memory_format", FORMATS)
 @pytest.mark.parametrize("stride", [(2, 2), (3, 3), (1, 2), (3, 1)])
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 7), (9, 4), (1, 5), (2, 1), (1, 1)])

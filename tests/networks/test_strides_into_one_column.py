@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nasbench.networks.convolutions import PaddedConv2d, SameConv2d, ValidConv2d, same_padding
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize(
     ("kernel", "stride"),
     list(itertools.product([(1, 7), (7, 1), (1, 3), (3, 3), (5, 5)], [(1, 2), (2, 1), (1, 3), (3, 1)])),

@@ -154,6 +154,7 @@ def test_copies_are_no_trainings_and_failures_are():
 # -- searches ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("budget", ["7000 s", "150 children"])
 @pytest.mark.parametrize(
     ("name", "options", "space"),

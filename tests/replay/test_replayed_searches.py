@@ -56,6 +56,7 @@ def rows_of(replayed) -> list[list[int]]:
 # -- in step and one by one --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("budget", ["7000 s", "150 children", "2 gpu-hours", "2 usd"])
 @pytest.mark.parametrize(
     ("name", "options", "space"),

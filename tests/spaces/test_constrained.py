@@ -42,6 +42,7 @@ def smaller_half(space: Space) -> Limits:
     return limits(f"params <= {params} and mult_adds <= {max(count.mult_adds for count in counts)}")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", list(SPACES))
 def test_a_view_has_what_its_space_has_and_draws_only_what_fits(name: str) -> None:
     space = get_space(SMALL.get(name, name))

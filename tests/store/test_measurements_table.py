@@ -76,6 +76,7 @@ def test_a_file_without_measurements_has_an_empty_table_and_no_datasets_of_it(tm
         assert "measurements" not in file
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -141,6 +141,7 @@ def test_what_is_no_file_is_refused(sound: Path, tmp_path: Path, suffix: str, ki
     try_file(path, f"{kind} {suffix}", len(COMMANDS))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("value", [np.zeros(3), np.zeros(0), np.array([b"a", b"b"]), h5py.Empty("f8"), 5])
 def test_repair_takes_a_file_whose_format_is_no_text(sound: Path, tmp_path: Path, value: object) -> None:
     path = tmp_path / "x.h5"

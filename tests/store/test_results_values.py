@@ -54,6 +54,7 @@ def texts(path: Path) -> list[str]:
     return [finding.text for finding in health.findings]
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [

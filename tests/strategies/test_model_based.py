@@ -67,6 +67,7 @@ def test_acquisitions_by_their_formulas():
     assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.1  # independently for each candidate
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "config"),
     [

@@ -24,6 +24,7 @@ def choices(found):
     return [[found.table.architecture(code).choices for code in row] for row in found.codes.tolist()]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("draw", ["mean", "one"])
 @pytest.mark.parametrize("name", ["random", "evolution", "local_search", "nsga2"])
 def test_replays_repeat(surrogate, name, draw):

@@ -211,6 +211,7 @@ def test_networks_of_every_space_with_every_operation(name: str) -> None:
         assert_runs_on_the_device(trained(architecture, PLAIN.model_copy(update=fields)))
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_of_a_cell(name: str, stride: int) -> None:
@@ -301,6 +302,7 @@ def test_super_networks(spec: str, precision: str) -> None:
     assert_runs_on_the_device(trace)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("relaxation", [NormalizedEdges(True), DirichletWeights(0.1)], ids=["pcdarts", "drnas"])
 @pytest.mark.parametrize("spec", ["nasbench201", "enas-micro:blocks=1"])
