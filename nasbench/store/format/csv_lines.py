@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -14,19 +14,20 @@ BLOCK: Final = 1 << 13
 _PLAIN: Final = np.array([byte >= 32 and chr(byte) not in ",\"'=+-@" for byte in range(127)] + [False] * 129)
 
 
-def csv_blocks(columns: Mapping[str, Data]) -> Iterator[bytes]:
+def csv_blocks(columns: Iterable[tuple[str, Data]]) -> Iterator[bytes]:
     """Write columns as pandas' `to_csv` writes them, in UTF-8: shortest digits of floats, nothing for NaN.
 
     Args:
-        columns: heading -> column, all of one length; at least one.
+        columns: headings and columns, all of one length; at least one.
 
     Yields:
         The headings' line, then blocks of lines.
     """
-    yield (",".join(map(csv_cell, columns)) + "\n").encode("utf-8", "backslashreplace")
-    writers = [_writer(data) for data in columns.values()]
+    headings, parts = zip(*columns)
+    yield (",".join(map(csv_cell, headings)) + "\n").encode("utf-8", "backslashreplace")
+    writers = [_writer(data) for data in parts]
     alone = len(writers) == 1  # an empty line would be no row
-    for start in range(0, len(next(iter(columns.values()))), BLOCK):
+    for start in range(0, len(parts[0]), BLOCK):
         block = slice(start, start + BLOCK)
         cells = [write(block) for write in writers]
         lines = [cell or '""' for cell in cells[0]] if alone else map(",".join, zip(*cells))
