@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
-from nasbench.texts import csv_cell, number_cells
+from nasbench.texts import csv_cell, number_writer
 
 BLOCK: Final = 1 << 13
 _PLAIN: Final = np.array([byte >= 32 and chr(byte) not in ",\"'=+-@" for byte in range(127)] + [False] * 129)
@@ -38,10 +38,7 @@ def _writer(data: Data) -> Callable[[slice], list[str]]:
     """Make a function that writes some rows of a column."""
     if isinstance(data, Text):
         return _text_writer(data)
-    if data.dtype.kind == "b":
-        return lambda block: ["True" if value else "False" for value in data[block].tolist()]
-    repeats = _repeats(data[:BLOCK])
-    return lambda block: (_often if repeats else number_cells)(data[block])
+    return number_writer(data)
 
 
 def _text_writer(data: Text) -> Callable[[slice], list[str]]:
@@ -58,16 +55,3 @@ def _all_plain(raw: Numbers) -> bool:
     stored = np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), -1)
     inner = _PLAIN[stored] | (stored == 0) | (stored == ord("-")) | (stored == ord("+")) | (stored == ord("="))
     return bool(inner.all() and (_PLAIN[stored[:, :1]] | (stored[:, :1] == 0)).all())
-
-
-def _repeats(values: Numbers) -> bool:
-    return 2 * len(np.unique(values)) <= len(values)
-
-
-def _often(values: Numbers) -> list[str]:
-    """Numbers as texts, each different one written once."""
-    # by their bits: 0.0 and -0.0 are equal, and differ as texts
-    bits, places = np.unique(values.view(np.int64), return_inverse=True)
-    written: Numbers = np.array(number_cells(bits.view(values.dtype)), dtype=object)
-    found: list[str] = written[places].tolist()
-    return found
