@@ -234,7 +234,7 @@ def objective_points(
     groups_of = ("strategy", "run", "hash") if by_run else ("strategy", "hash")
     rows = longest_trainings(scored_children(from_the_start(frame), score), groups_of)
     scored = rows["hash"].nunique()
-    rows = rows.dropna(subset=by_measurement)
+    rows = rows.dropna(subset=by_measurement) if by_measurement else rows
     if by_measurement and scored and rows.empty:
         raise InputError(
             f"no child with a score was measured: {', '.join(by_measurement)} belong to other architectures"
@@ -249,7 +249,7 @@ def objective_points(
     points.attrs["unit"] = hours_unit(rows)
     points.attrs["unmeasured"] = scored - rows["hash"].nunique()
     points.attrs["labels"] = {name: _natural(name, labels) for name in by_measurement}
-    searched = frame[frame["stage"] == "search"]
+    searched = frame.loc[frame["stage"] == "search", ["strategy", "run", "status"]]
     ended = (searched["status"] == "ok").astype(bool).groupby([searched["strategy"], searched["run"]]).any()
     lost = (~ended).groupby(level=0).sum().astype(int)
     # Only those there are: pandas copies the attributes with every column that is taken.

@@ -469,10 +469,10 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
     ok = children.loc[wanted, ["val_acc", "hash"]]
     ranked = ok.sort_values("val_acc", ascending=False, kind="stable")
     first = children.loc[ranked.drop_duplicates("hash").head(count).index]
-    same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
+    same = children.loc[children["hash"].isin(set(first["hash"])), ["hash", "continues", "test_acc"]]
     return first.assign(
-        found=first["hash"].map((children["continues"] == "").groupby(children["hash"]).sum()).astype(int),
-        test_acc=first["hash"].map(same["test_acc"].mean()),
+        found=first["hash"].map((same["continues"] == "").groupby(same["hash"]).sum()).astype(int),
+        test_acc=first["hash"].map(same.groupby("hash")["test_acc"].mean()),
     ).reset_index(drop=True)
 
 

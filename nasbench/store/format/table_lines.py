@@ -26,7 +26,7 @@ class _Cells:
 
     @property
     def width(self) -> int:
-        return max(len(self.heading), self.characters.shape[1])
+        return max(len(self.heading), int(self.characters.shape[1]))
 
     def rows(self, block: slice) -> Numbers:
         return self.characters[block] if self.codes is None else np.take(self.characters, self.codes[block], axis=0)
