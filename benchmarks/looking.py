@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {
     "report": (("-o", "{folder}/report.html", "--force"), 5.0),
     "status": ((), 0.5),
     "query": (("--columns", "all", "-o", "{folder}/query.csv", "--force"), 2.0),
+    "query --columns all": (("--columns", "all"), 2.0),  # a table on standard output
     "cost": (("-o", "{folder}/cost.png"), 2.0),
     "pareto": (("-o", "{folder}/pareto.png"), 2.0),
     "curves": (("-o", "{folder}/curves.png"), 2.0),

@@ -152,7 +152,7 @@ def require_one_count(rows: pd.DataFrame, columns: Sequence[str]) -> None:
         InputError: when rows of one hash differ in such a column.
     """
     for column in sorted({"params", "mult_adds"} & set(columns)):
-        known = rows[rows[column] > 0]
+        known = rows.loc[rows[column] > 0, ["hash", column]]
         counts = known.groupby("hash")[column].nunique()
         if (counts > 1).any():
             digest = str(counts.idxmax())

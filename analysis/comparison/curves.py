@@ -47,7 +47,8 @@ def learning_curves(
     require_columns(curves, CURVE_COLUMNS, "the curves")
     require_columns(frame, (*KEYS, "strategy", "hash", "status", "val_acc"), "the children")
     children = frame.loc[frame["stage"] == "search", [*KEYS, "strategy", "hash", "status", "val_acc"]]
-    ok = children[(children["status"] == "ok") & children["val_acc"].notna()]
+    scored = (children["status"] == "ok") & children["val_acc"].notna()
+    ok = children.loc[scored, ["hash", "val_acc"]]  # each selection of rows copies all columns
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
     rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
     of_child, run_of_child, rows = _children_of(curves, children)

@@ -147,12 +147,13 @@ def differences(
     for top in sorted(set(data["top"].unique())):
         here = last[last["top"] == top]
         places = here.groupby("strategy", sort=False, observed=True).indices
-        base = here.iloc[places.get(baseline, none)]
-        for strategy in strategies:
-            mine = here.iloc[places.get(strategy, none)]
-            a, b = (side["mean"].to_numpy(dtype=float) for side in (mine, base))
+        means, distinct = here["mean"].to_numpy(dtype=float), here["distinct"].to_numpy()
+        base = places.get(baseline, none)
+        for strategy in strategies:  # positions in arrays: a frame for each of 2,000 strategies would take seconds
+            mine = places.get(strategy, none)
+            a, b = means[mine], means[base]
             row = {"top": top, "strategy": strategy}
-            row |= {"share": float((top / pd.concat([mine["distinct"], base["distinct"]])).mean())}
+            row |= {"share": _mean(top / np.concatenate([distinct[mine], distinct[base]]))}
             row |= {"mean": _mean(a), "baseline_mean": _mean(b)}
             rows.append(row | compare_groups(a, b, level, margin))
     return corrected(pd.DataFrame(rows, columns=["top", "strategy", "share", "mean", "baseline_mean", *COMPARISON]))

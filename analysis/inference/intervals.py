@@ -84,21 +84,52 @@ def mean_interval(
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", section 12.5.
     """
     groups = [strata] if isinstance(strata, np.ndarray) else [group for group in strata if len(group)]
-    if not groups or min(map(len, groups)) < LEAST_RUNS["mean"]:
-        return refused()
-    total = sum(map(len, groups))
-    if all(np.ptp(group) == 0 for group in groups):
-        return refused("all scores are equal")
-    drawing = rng() if callable(rng) else rng
+    return mean_intervals([groups], rng, level, resamples)[0]
+
+
+def mean_intervals(
+    samples: Sequence[Sequence[Floats]],
+    rng: np.random.Generator | Callable[[], np.random.Generator],
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> list[Interval]:
+    """Intervals of the means of several scores of the same runs, each as `mean_interval` makes it, of the same resamples.
+
+    Args:
+        samples: for each score an array per stratum, [n_h]; the strata of all scores have the same runs.
+        rng: see `mean_interval`.
+        level: see `mean_interval`.
+        resamples: see `mean_interval`.
+
+    Returns:
+        An interval for each score.
+    """
+    weights: list[Floats] = []  # of each stratum: how often each run is drawn; drawing takes longer than all else
+    found = []
+    for groups in samples:
+        if not groups or min(map(len, groups)) < LEAST_RUNS["mean"]:
+            found.append(refused())
+        elif all(np.ptp(group) == 0 for group in groups):
+            found.append(refused("all scores are equal"))
+        else:
+            if not weights:
+                drawing = rng() if callable(rng) else rng
+                weights = [drawing.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in map(len, groups)]
+            found.append(_studentized(groups, weights, level))
+    return found
+
+
+def _studentized(groups: Sequence[Floats], weights: Sequence[Floats], level: float) -> Interval:
+    """Studentized bootstrap of a mean over strata, with the share of each run in each resample, [resamples, n_h]."""
+    resamples, total = len(weights[0]), sum(map(len, groups))
     middle = sum(float(group.sum()) for group in groups) / total
     apart, drawn_square, square = np.zeros(resamples), np.zeros(resamples), 0.0
-    for group in groups:
+    for group, drawn_shares in zip(groups, weights):
         n, share = len(group), len(group) / total
         away = group - group.mean()
-        weights = drawing.multinomial(n, np.full(n, 1 / n), size=resamples) / n  # how often each run is drawn
-        means = weights @ away
+        means = drawn_shares @ away
         apart += share * means
-        drawn_square += share**2 * np.maximum(weights @ away**2 - means**2, 0) / (n - 1)
+        drawn_square += share**2 * np.maximum(drawn_shares @ away**2 - means**2, 0) / (n - 1)
         square += share**2 * float(group.var(ddof=1)) / n
     error, tiny = math.sqrt(square), 1e-9 * math.sqrt(square)
     drawn = np.sqrt(drawn_square)

@@ -27,8 +27,7 @@ def scored_children(frame: pd.DataFrame, score: str) -> pd.DataFrame:
     Raises:
         InputError: when the rows are of several protocols, whose scores are not comparable.
     """
-    rows = children_of_score(frame, score)
-    scored = rows[(rows["status"] == "ok") & rows[score].notna()]
+    scored = frame[_of_score(frame, score) & (frame["status"] == "ok") & frame[score].notna()]
     if scored["fingerprint"].nunique() > 1:
         values = " / ".join(sorted((scored["protocol"] + " (" + scored["fingerprint"] + ")").unique()))
         raise InputError(
@@ -49,10 +48,15 @@ def children_of_score(frame: pd.DataFrame, score: str) -> pd.DataFrame:
     Returns:
         Rows of the frame.
     """
+    return frame[_of_score(frame, score)]
+
+
+def _of_score(frame: pd.DataFrame, score: str) -> pd.Series[bool]:
+    """Which rows can have a score."""
     if score.startswith("test"):
-        return frame[frame["stage"] == "final"]
+        return frame["stage"] == "final"
     searched = (frame["stage"] == "search") & frame["counted"].astype(bool)
-    return frame[searched | (frame["strategy"] == TABLE)]
+    return searched | (frame["strategy"] == TABLE)
 
 
 def nondominated(values: Floats) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.comparison.groups import Places, group_rows
-from nasbench.analysis.inference.intervals import LEVEL, mean_interval
+from nasbench.analysis.inference.intervals import LEVEL, mean_intervals
 from nasbench.analysis.pareto.dominance import (
     dominated_volume,
     mark_fronts,
@@ -233,7 +234,7 @@ def objective_points(
     groups_of = ("strategy", "run", "hash") if by_run else ("strategy", "hash")
     rows = longest_trainings(scored_children(from_the_start(frame), score), groups_of)
     scored = rows["hash"].nunique()
-    rows = rows.dropna(subset=by_measurement)
+    rows = rows.dropna(subset=by_measurement) if by_measurement else rows
     if by_measurement and scored and rows.empty:
         raise InputError(
             f"no child with a score was measured: {', '.join(by_measurement)} belong to other architectures"
@@ -248,7 +249,7 @@ def objective_points(
     points.attrs["unit"] = hours_unit(rows)
     points.attrs["unmeasured"] = scored - rows["hash"].nunique()
     points.attrs["labels"] = {name: _natural(name, labels) for name in by_measurement}
-    searched = frame[frame["stage"] == "search"]
+    searched = frame.loc[frame["stage"] == "search", ["strategy", "run", "status"]]
     ended = (searched["status"] == "ok").astype(bool).groupby([searched["strategy"], searched["run"]]).any()
     lost = (~ended).groupby(level=0).sum().astype(int)
     # Only those there are: pandas copies the attributes with every column that is taken.
@@ -468,20 +469,50 @@ def run_volumes(
         says), high (NaN where n is too small), interval (text).
     """
     corner = reference or reference_point(points, objectives)
+    return run_volumes_of_planes([(points, objectives, corner)], seed, level)[0]
+
+
+def run_volumes_of_planes(
+    planes: Sequence[tuple[pd.DataFrame, Sequence[str], dict[str, float]]], seed: int = 0, level: float = LEVEL
+) -> list[pd.DataFrame]:
+    """Compute `run_volumes` of the same runs in several planes, with the same resamples of runs.
+
+    Args:
+        planes: points, objectives and reference of each plane; all of the same runs.
+        seed: see `run_volumes`.
+        level: see `run_volumes`.
+
+    Returns:
+        Result of `run_volumes` for each plane.
+    """
+    each = [_volumes_by_strategy(*plane) for plane in planes]
+    tables: list[list[dict[str, Any]]] = [[] for _ in planes]
+    for strategy in style.in_order(list(dict.fromkeys(name for found in each for name in found))):
+        with_it = [(found[strategy], rows) for found, rows in zip(each, tables) if strategy in found]
+        draw = partial(generator, seed, strategy, "volume")
+        intervals = mean_intervals([[volumes] for volumes, _ in with_it], draw, level)
+        for (volumes, rows), found in zip(with_it, intervals):
+            row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
+            cut = ", cut at 0" if found.low < 0 else ""  # a t of few runs may reach below the least volume
+            text = f"n={len(volumes)}: {found.method}{cut}"
+            rows.append(row | {"low": max(found.low, 0.0), "high": found.high, "interval": text})
+    columns = ["strategy", "runs", "mean", "low", "high", "interval"]
+    return [pd.DataFrame(rows, columns=columns) for rows in tables]
+
+
+def _volumes_by_strategy(
+    points: pd.DataFrame, objectives: Sequence[str], corner: dict[str, float]
+) -> dict[str, Floats]:
+    """Hypervolumes of each strategy's runs; 0 for those without a point."""
     lost: dict[str, int] = points.attrs.get("lost", {})
     scaled, bound = _scaled(points[list(objectives)].to_numpy(dtype=float), objectives, corner)
     places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
-    rows = []
-    for strategy in style.in_order([*points["strategy"].unique(), *(name for name, count in lost.items() if count)]):
+    found = {}
+    for strategy in [*points["strategy"].unique(), *(name for name, count in lost.items() if count)]:
         mine = _by_run(places[strategy], run_of) if strategy in places else []
-        found_volumes = [dominated_volume(scaled[run], bound) for run in mine]
-        volumes = np.array([*found_volumes, *([0.0] * lost.get(strategy, 0))])
-        found = mean_interval(volumes, partial(generator, seed, strategy, "volume"), level)
-        row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
-        cut = ", cut at 0" if found.low < 0 else ""  # a t of few runs may reach below the least volume
-        row |= {"low": max(found.low, 0.0), "high": found.high, "interval": f"n={len(volumes)}: {found.method}{cut}"}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
+        volumes = [dominated_volume(scaled[run], bound) for run in mine]
+        found[strategy] = np.array([*volumes, *([0.0] * lost.get(strategy, 0))])
+    return found
 
 
 def _numbered(runs: pd.Series[str]) -> Places:
@@ -526,8 +557,6 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
     Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function";
     computed by moocore.
     """
-    import moocore
-
     values, lost = points[list(objectives)].to_numpy(dtype=float), points.attrs.get("lost", {})
     places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
     parts: list[tuple[str, int, int, Floats]] = []
@@ -536,15 +565,13 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         rows, sets = np.concatenate(mine), np.repeat(np.arange(1, len(mine) + 1), [len(run) for run in mine])
         have = len(mine)
         runs = have + lost.get(strategy, 0)
-        surfaces_of: dict[int, Floats] = {}  # few runs have the same surface for several percentages
-        for percent in sorted(percents):
-            needed = math.ceil(percent * runs / 100 - 1e-9)  # so many runs attain the surface, of those with points
-            if needed > have:
-                continue
-            if needed not in surfaces_of:
-                found = np.asarray(moocore.eaf(values[rows], sets, percentiles=[100 * needed / have]), dtype=float)
-                surfaces_of[needed] = found[np.lexsort(found[:, -2::-1].T), :-1]
-            parts.append((strategy, runs, percent, surfaces_of[needed]))
+        # So many runs attain the surface, of those with points; few runs have the same one for several percentages.
+        needed = {percent: math.ceil(percent * runs / 100 - 1e-9) for percent in sorted(percents)}
+        counts = sorted({count for count in needed.values() if count <= have})
+        surfaces_of = dict(zip(counts, _surfaces(values[rows], sets, [100 * count / have for count in counts])))
+        parts += [
+            (strategy, runs, percent, surfaces_of[count]) for percent, count in needed.items() if count in surfaces_of
+        ]
     columns = ["strategy", "runs", "percent", *objectives]
     surfaces = pd.DataFrame(columns=columns)
     if parts:
@@ -557,3 +584,14 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         surfaces = pd.DataFrame({**each, **dict(zip(objectives, corners.T))})[columns]
     surfaces.attrs |= points.attrs
     return surfaces
+
+
+def _surfaces(values: Floats, sets: NDArray[Any], percents: Sequence[float]) -> list[Floats]:
+    """Corners of the surfaces of some percentages of the sets, which rise, each sorted; all are found in one pass."""
+    import moocore
+
+    if not percents:
+        return []
+    found = np.asarray(moocore.eaf(values, sets, percentiles=list(percents)), dtype=float)
+    found = found[np.lexsort((*found[:, -2::-1].T, found[:, -1]))]
+    return np.split(found[:, :-1], np.flatnonzero(np.diff(found[:, -1])) + 1)

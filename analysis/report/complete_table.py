@@ -103,7 +103,9 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
     measured = measured_fronts(frame, selection.measurements)
     own = judged_by()
     chance = CHANCE if own.is_accuracy else -math.inf
-    agreement = pd.concat([seed_agreement(rows, chance), predictors(rows, means, selection.curves)], ignore_index=True)
+    agreement = pd.concat(
+        [seed_agreement(rows, chance), predictors(rows, means, selection.epochs())], ignore_index=True
+    )
     sections = {
         "Best architectures": _best(own.shown(means.head(wishes.best), ["val_acc", "test_acc"])),
         "Spread over architectures": _table(

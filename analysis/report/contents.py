@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ from nasbench.analysis.pareto.objectives import (
     objective_points,
     objective_volumes,
     reference_point,
-    run_volumes,
+    run_volumes_of_planes,
 )
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores, score_intervals
@@ -67,14 +68,14 @@ class Selection:
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), at least one.
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        curves: one row per epoch, from `Results.all_curves`, with `curves.CURVE_COLUMNS`.
+        curves: one row per epoch, from `Results.all_curves`, with `curves.CURVE_COLUMNS`; or a function that reads them.
         files: names of the results files.
         measurements: rows of the table of measurements.
     """
 
     frame: pd.DataFrame
     runs: pd.DataFrame
-    curves: pd.DataFrame
+    curves: pd.DataFrame | Callable[[], pd.DataFrame]
     files: tuple[str, ...]
     measurements: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -88,14 +89,22 @@ class Selection:
             others: further files of measurements.
 
         Returns:
-            The children with their runs, curves and files.
+            The children with their runs and files; their curves are read when they are needed, and are not kept.
         """
         runs = results.runs()
         children = results.frame(columns_of(runs)) if frame is None else frame
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
         measurements = read_measurements(results, others)
-        return cls(children, runs, _curves(results, runs), tuple(results.files), measurements)
+        return cls(children, runs, partial(_curves, results, runs), tuple(results.files), measurements)
+
+    def epochs(self) -> pd.DataFrame:
+        """Read the curves.
+
+        Returns:
+            One row per epoch, see `curves`.
+        """
+        return self.curves if isinstance(self.curves, pd.DataFrame) else self.curves()
 
 
 def columns_of(runs: pd.DataFrame) -> Sequence[str] | None:
@@ -199,8 +208,10 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
 def _contents(selection: Selection, wishes: Wishes) -> Contents:
     frame, runs = selection.frame, selection.runs
     own = judged_by()
-    points = plane_points(frame)
+    # Each of these takes as much memory as the children: what they are made of is not kept beside the others.
+    planes_of = _planes(frame, wishes.seed)
     notes = check_comparable(frame, runs, wishes.allow)
+    learned = learning_curves(_courses(selection), frame, wishes.best, as_categories=True)
     children = searched_children(frame)
     ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
     ends = {measure: scores for measure, scores in ends.items() if scores["score"].notna().any()}
@@ -227,9 +238,8 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         else pd.DataFrame(),
         energy=energy_by_strategy(runs),
         measured=measured_fronts(frame, selection.measurements),
-        volumes=volumes(points, wishes.seed),
-        attained=attained(points),
-        learned=learning_curves(_courses(selection), frame, wishes.best, as_categories=True),
+        **planes_of,
+        learned=learned,
         children=children,
         best=own.shown(best_architectures(children, wishes.best), ["val_acc", "test_acc"]),
         fairness=fairness(frame, runs),
@@ -241,9 +251,15 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     )
 
 
+def _planes(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """The fields `volumes` and `attained`, without the points that they are made of."""
+    points = plane_points(frame)
+    return {"volumes": volumes(points, seed), "attained": attained(points)}
+
+
 def _courses(selection: Selection) -> pd.DataFrame:
     """Courses of the score by which the runs are judged, as `learning_curves` takes them."""
-    return courses_of(selection.curves, selection.measurements, judged_by())
+    return courses_of(selection.epochs(), selection.measurements, judged_by())
 
 
 def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
@@ -380,7 +396,7 @@ def volumes(points: Mapping[str, PlanePoints], seed: int) -> pd.DataFrame:
         Rows by plane (of `PLANES`) and strategy, "all" last: points and front (architectures), hypervolume (of all runs
         together), runs, mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
     """
-    parts = []
+    tables, planes = [], []
     for plane, (together, single) in points.items():
         objectives = PLANES[plane]
         front = objective_front(together, objectives)
@@ -390,8 +406,12 @@ def volumes(points: Mapping[str, PlanePoints], seed: int) -> pd.DataFrame:
         once = [front["hash"].nunique(), front.loc[front["front"], "hash"].nunique()]
         table.loc[table["strategy"] == ALL, ["points", "front"]] = once
         up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
-        table = table.merge(run_volumes(single, objectives, corner, seed), on="strategy", how="left")
-        parts.append(table.assign(plane=plane, up_to=up_to))
+        tables.append((plane, up_to, table))
+        planes.append((single, objectives, corner))
+    parts = [
+        table.merge(single, on="strategy", how="left").assign(plane=plane, up_to=up_to)
+        for (plane, up_to, table), single in zip(tables, run_volumes_of_planes(planes, seed))
+    ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -449,10 +469,10 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
     ok = children.loc[wanted, ["val_acc", "hash"]]
     ranked = ok.sort_values("val_acc", ascending=False, kind="stable")
     first = children.loc[ranked.drop_duplicates("hash").head(count).index]
-    same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
+    same = children.loc[children["hash"].isin(set(first["hash"])), ["hash", "continues", "test_acc"]]
     return first.assign(
-        found=first["hash"].map((children["continues"] == "").groupby(children["hash"]).sum()).astype(int),
-        test_acc=first["hash"].map(same["test_acc"].mean()),
+        found=first["hash"].map((same["continues"] == "").groupby(same["hash"]).sum()).astype(int),
+        test_acc=first["hash"].map(same.groupby("hash")["test_acc"].mean()),
     ).reset_index(drop=True)
 
 
@@ -545,9 +565,17 @@ def files(names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         path = Path(name)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+        digest = _digest(path) if path.exists() else ""
         rows.append({"file": printable(name), "bytes": path.stat().st_size if path.exists() else 0, "sha256": digest})
     return pd.DataFrame(rows, columns=["file", "bytes", "sha256"])
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def children_with_curves(learned: pd.DataFrame) -> int:

@@ -247,7 +247,7 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         },
         "index": table["index"].astype(int).tolist(),
         "architecture": architecture.tolist(),
-        "status": "".join(table["status"].map({status: str(digit) for digit, status in enumerate(STATUSES)})),
+        "status": _digits(table["status"]),
         "flags": "".join(map(str, flags.tolist())),
         "val": _scores(table["val_acc"]),
         "ms": _whole(table["device_seconds"], SECONDS_UNIT),
@@ -256,6 +256,13 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
             "value": _scores(table["test_acc"].iloc[tested]),
         },
     }
+
+
+def _digits(statuses: pd.Series[str]) -> str:
+    """A digit for each status, its place in `STATUSES`."""
+    codes, names = pd.factorize(statuses)
+    digits = np.array([str(STATUSES.index(name)) for name in names], dtype=object)
+    return "".join(digits[codes].tolist())
 
 
 def _short_hashes(hashes: pd.Series[Any]) -> list[str]:

@@ -99,6 +99,7 @@ def compare(
         summarize,
         with_simultaneous,
     )
+    from nasbench.analysis.comparison.sharing import computed_once
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.selection import has_fresh_scores, readable_noise, selection_noise
     from nasbench.errors import InputError
@@ -115,11 +116,15 @@ def compare(
         return
     require_both_parts(judged_by())
     notes = (*notes, *counted_notes(frame))
-    data = bands(anytime(frame, runs, by, scores_only=True), seed=seed)
+    with computed_once():  # both need the courses of the runs
+        summary = summarize(frame, runs)
+        states = anytime(frame, runs, by, scores_only=True)
+    data = bands(states, seed=seed)
+    del states
     if kind == "simultaneous":
         notes = (*notes, *without_simultaneous(data))
         data = with_simultaneous(data)
-    print_table_as(table_format, readable(summarize(frame, runs)), notes)
+    print_table_as(table_format, readable(summary), notes)
     if has_fresh_scores(frame):
         click.echo(
             "\nThe searches' choices, by the score that chose them and by trainings with other seeds (validation):",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.expressions import Kind, Node
-    from nasbench.store.format.columns import Numbers
+    from nasbench.store.format.columns import Data, Numbers
     from nasbench.store.query import Results
 
 DEFAULT_COLUMNS = ("strategy", "run_seed", "index", "hash", "status", "val_acc", "params", "mult_adds", "gpu_hours")
@@ -31,6 +31,8 @@ PUBLISHED = "published"
 MEASURED_COLUMNS = (
     *("hash", "quantity", "value", "low", "high", "unit", "n", "device", "method", "batch", "threads", "measured_at"),
 )
+_STREAMED = ("csv", "table")
+"""Forms that are written a block of rows at a time."""
 FORMATS = tuple(sorted(QUERY_FORMS.values()))
 
 
@@ -114,11 +116,8 @@ def query(
         results = _opened(files)
         chosen = Children(results, Quantities(results, measurements, wanted), columns)
         rows = chosen.rows(where, sort, head, None if stage == "all" else stage)
-        distinct = len(set(chosen.names)) == len(chosen.names)
-        if form == "csv" and output not in (None, STANDARD_OUTPUT) and distinct and not chosen.measured:
-            from nasbench.store.format.csv_lines import csv_blocks
-
-            write_output(str(output), csv_blocks(results.cells(chosen.names, all_or(rows, len(results)))))
+        if form in _STREAMED and (len(rows) or form == "csv"):
+            stream(chosen.blocks(form, rows), output)
             return
         frame = chosen.read(chosen.names, rows)[chosen.names]
     write(frame, form, output)
@@ -270,6 +269,40 @@ class Children:
         frame = self._results.frame(read, rows=all_or(rows, len(self._results)))
         return frame.assign(**{name: self._quantities.values(name, frame["hash"]) for name in measured})
 
+    def blocks(self, form: str, rows: Numbers) -> Iterator[bytes]:
+        """Write children as text, a block of rows at a time; columns are read one after the other.
+
+        Args:
+            form: "csv" or "table".
+            rows: their positions.
+
+        Returns:
+            The text in UTF-8: the headings' line, then blocks of lines.
+        """
+        if form == "csv":
+            from nasbench.store.format.csv_lines import csv_blocks
+
+            return csv_blocks(self.columns(rows))
+        from nasbench.store.format.table_lines import table_blocks
+
+        return (block.encode("utf-8", "backslashreplace") for block in table_blocks(self.columns(rows)))
+
+    def columns(self, rows: Numbers) -> Iterator[tuple[str, Data]]:
+        """Read the columns of --columns, each when it is asked for.
+
+        Args:
+            rows: positions of children.
+
+        Yields:
+            Name, and column of shape [rows].
+        """
+        chosen = all_or(rows, len(self._results))
+        for name in self.names:
+            if name in self._allowed:
+                yield name, self._results.cells([name], chosen)[name]
+            else:
+                yield name, self._quantities.values(name, self._results.frame(["hash"], rows=chosen)["hash"])
+
 
 def child_kinds() -> dict[str, Kind]:
     """Return the kinds of values of all columns that children have.
@@ -383,6 +416,23 @@ def form_of(format_: str | None, output: str | None) -> str:
     if format_ not in (None, form):
         raise InputError(f"{output!r} is the name of a {form} file, and --format is {format_}; leave --format out")
     return form
+
+
+def stream(blocks: Iterable[bytes], output: str | None) -> None:
+    """Write text in blocks to a file or to standard output.
+
+    Args:
+        blocks: text in UTF-8, with the line break at its end; the first has the names of the columns.
+        output: name of the file; None for standard output.
+
+    Raises:
+        InputError: when the file must not be replaced, or cannot be written.
+    """
+    if output is None or output == STANDARD_OUTPUT:
+        for block in blocks:
+            click.echo(block.decode(), nl=False)
+    else:
+        write_output(output, blocks)
 
 
 def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:

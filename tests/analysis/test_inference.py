@@ -26,6 +26,7 @@ from nasbench.analysis.inference.intervals import (
     improvement_interval,
     iqm_interval,
     mean_interval,
+    mean_intervals,
     median_interval,
     median_rank,
     paired_interval,
@@ -123,6 +124,21 @@ def test_the_studentized_bootstrap_is_the_textbook_one():
     samples = [np.repeat(NORMAL, count) for count in counts]
     t = np.sort([(sample.mean() - middle) / stats.sem(sample) for sample in samples])
     assert ends(ours) == pytest.approx((middle - t[-10] * error, middle - t[9] * error))
+
+
+def test_several_scores_of_the_same_runs_share_their_resamples():
+    scores = [NORMAL, np.full(len(NORMAL), 0.5), NORMAL**2 + 1.0]
+    made = []
+
+    def rng():
+        made.append(np.random.default_rng(3))
+        return made[-1]
+
+    together = mean_intervals([[each] for each in scores], rng, resamples=399)
+    assert len(made) == 1
+    assert [repr(each) for each in together] == [
+        repr(mean_interval(each, np.random.default_rng(3), resamples=399)) for each in scores
+    ]
 
 
 def test_strata_are_resampled_from_themselves():

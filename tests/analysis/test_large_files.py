@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from commands import nasbench
 
+from nasbench.analysis.comparison import anytime as courses
 from nasbench.analysis.comparison.anytime import anytime, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.curves import KEYS, learning_curves
 from nasbench.analysis.comparison.groups import group_rows, rows_of_each
 from nasbench.analysis.comparison.random_search_claim import differences, top_means
 from nasbench.analysis.comparison.sharing import computed_once, once
-from nasbench.analysis.pareto.objectives import attainment, objective_points, objective_volumes, run_volumes
+from nasbench.analysis.pareto.objectives import (
+    attainment,
+    objective_points,
+    objective_volumes,
+    run_volumes,
+    run_volumes_of_planes,
+)
 from nasbench.analysis.plotting.spacing import rising
+from nasbench.analysis.report.contents import Selection, contents, files
 from nasbench.analysis.statistics.final_scores import _iqm
+from nasbench.store.query import Results
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def test_rising_numbers_are_those_of_scipy():
@@ -134,3 +149,50 @@ def test_points_of_all_strategies_are_those_of_each(make):
     for strategy, rows in surfaces.groupby("strategy"):
         alone = attainment(single[single["strategy"] == strategy], objectives)
         assert rows.to_csv(index=False) == alone.to_csv(index=False)
+
+
+def test_volumes_of_several_planes_are_those_of_each(make):
+    frame, _, _ = make.frames(children=12)
+    every = ("error", "params", "mult_adds")
+    single = objective_points(frame, every, by_run=True)
+    planes = [
+        (single, names, {"error": 1.0, "params": 1e7, "mult_adds": 1e10}) for names in (every[:2], every[::2], every)
+    ]
+    together = run_volumes_of_planes(planes, seed=1)
+    assert [table.to_csv() for table in together] == [run_volumes(*plane, seed=1).to_csv() for plane in planes]
+
+
+def test_surfaces_of_all_percentages_are_those_of_each(make):
+    frame, _, _ = make.frames(children=12)
+    single = objective_points(frame, ("error", "params"), by_run=True)
+    together = attainment(single, ("error", "params"), (20, 50, 75, 100))
+    for percent, rows in together.groupby("percent"):
+        alone = attainment(single, ("error", "params"), (percent,))
+        assert rows.to_csv(index=False) == alone.to_csv(index=False)
+    assert set(together["percent"]) == {20, 50, 75, 100}
+
+
+def test_a_comparison_computes_the_courses_of_its_runs_once(tmp_path, monkeypatch):
+    calls, made = [], courses._courses
+    monkeypatch.setattr(courses, "_courses", lambda frame: (calls.append(len(frame)), made(frame))[1])
+    done = nasbench("compare", str(RESULTS / "claims.h5"), "--by", "children", "-o", str(tmp_path / "a.svg"))
+    assert (done.code, len(calls)) == (0, 1), done.err
+
+
+def test_a_report_reads_its_curves_once_when_it_needs_them_and_keeps_none(make):
+    frame, runs, curves = make.frames(children=6)
+    reads = []
+    selection = Selection(frame.assign(choices="[]"), runs, lambda: (reads.append(len(curves)), curves)[1], ())
+    found = contents(selection)
+    assert reads == [len(curves)]
+    assert found.selection is selection
+    whole = contents(Selection(selection.frame, runs, curves, ()))
+    assert found.learned.to_csv() == whole.learned.to_csv()
+    with Results(RESULTS / "claims.h5") as results:
+        assert callable(Selection.of(results).curves)
+
+
+def test_a_files_digest_is_that_of_all_its_blocks(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_bytes(bytes(range(256)) * 4097)  # a megabyte and a part
+    assert files([str(path)])["sha256"].item() == hashlib.sha256(path.read_bytes()).hexdigest()

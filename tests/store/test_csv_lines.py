@@ -45,22 +45,22 @@ def by_pandas(found):
 def test_blocks_are_the_bytes_of_pandas(monkeypatch, block):
     monkeypatch.setattr(csv_lines, "BLOCK", block)
     found = {name: data for name, data in columns().items() if name != "text"}
-    assert b"".join(csv_lines.csv_blocks(found)) == by_pandas(found)
+    assert b"".join(csv_lines.csv_blocks(found.items())) == by_pandas(found)
 
 
 def test_texts_are_cells_as_pandas_writes_them():
     shown = {name: data for name, data in columns().items() if name in ("text", "int")}
     shown["text"] = Text(shown["text"].codes, [text for text in TEXTS if text.isprintable() or not text] + [""])
-    assert b"".join(csv_lines.csv_blocks(shown)) == by_pandas(shown)
+    assert b"".join(csv_lines.csv_blocks(shown.items())) == by_pandas(shown)
 
 
 def test_an_empty_cell_of_a_single_column_is_a_row():
     found = {"text": Text(np.array([0, 1, 0]), ["", "a"])}
-    assert b"".join(csv_lines.csv_blocks(found)) == by_pandas(found) == b'text\n""\na\n""\n'
+    assert b"".join(csv_lines.csv_blocks(found.items())) == by_pandas(found) == b'text\n""\na\n""\n'
 
 
 def test_no_rows_are_the_headings():
-    assert b"".join(csv_lines.csv_blocks({"a": np.zeros(0), "b": Text(np.zeros(0, dtype=int), [])})) == b"a,b\n"
+    assert b"".join(csv_lines.csv_blocks([("a", np.zeros(0)), ("b", Text(np.zeros(0, dtype=int), []))])) == b"a,b\n"
 
 
 def test_cells_are_the_values_of_the_frame(tmp_path):
@@ -69,7 +69,7 @@ def test_cells_are_the_values_of_the_frame(tmp_path):
         rows = np.array([7, 2, 2])
         for chosen in (None, rows):
             frame = results.frame(rows=chosen)
-            assert b"".join(csv_lines.csv_blocks(results.cells(rows=chosen))) == csv_cells(frame).to_csv(
+            assert b"".join(csv_lines.csv_blocks(results.cells(rows=chosen).items())) == csv_cells(frame).to_csv(
                 index=False
             ).encode("utf-8", "backslashreplace")
 

@@ -316,6 +316,23 @@ def test_query_reads_only_what_the_expression_and_the_output_name(tmp_path, monk
     assert {path.rpartition("/")[2] for path in seen} == read
 
 
+@pytest.mark.parametrize(("words", "rows"), [(["--head", "3"], 3), (["--where", "index < 7"], 7), ([], 40)])
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_query_writes_only_the_rows_that_it_prints_one_column_after_the_other(tmp_path, monkeypatch, words, rows, form):
+    write(tmp_path / "a.h5", 40)
+    asked, read = [], Results.cells
+    monkeypatch.setattr(
+        Results, "cells", lambda self, names=None, rows=None: (asked.append((names, rows)), read(self, names, rows))[1]
+    )
+    monkeypatch.setattr(pd.DataFrame, "to_string", None)
+    monkeypatch.setattr(pd.DataFrame, "to_csv", None)
+    done = nasbench("query", str(tmp_path / "a.h5"), "--columns", "hash,val_acc,params", "--format", form, *words)
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 1 + rows
+    assert [names for names, _ in asked] == [["hash"], ["val_acc"], ["params"]]
+    assert {40 if chosen is None else len(chosen) for _, chosen in asked} == {rows}
+
+
 @pytest.mark.sampled(16)
 @pytest.mark.parametrize("head", [[], ["--head", "4"], ["--head", "0"], ["--head", "500"]])
 @pytest.mark.parametrize("stage", ["search", "all"])

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import numpy as np
 
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
-from nasbench.texts import csv_cell, number_cells
+from nasbench.texts import csv_cell, number_writer
 
 BLOCK: Final = 1 << 13
 _PLAIN: Final = np.array([byte >= 32 and chr(byte) not in ",\"'=+-@" for byte in range(127)] + [False] * 129)
 
 
-def csv_blocks(columns: Mapping[str, Data]) -> Iterator[bytes]:
+def csv_blocks(columns: Iterable[tuple[str, Data]]) -> Iterator[bytes]:
     """Write columns as pandas' `to_csv` writes them, in UTF-8: shortest digits of floats, nothing for NaN.
 
     Args:
-        columns: heading -> column, all of one length; at least one.
+        columns: headings and columns, all of one length; at least one.
 
     Yields:
         The headings' line, then blocks of lines.
     """
-    yield (",".join(map(csv_cell, columns)) + "\n").encode("utf-8", "backslashreplace")
-    writers = [_writer(data) for data in columns.values()]
+    headings, parts = zip(*columns)
+    yield (",".join(map(csv_cell, headings)) + "\n").encode("utf-8", "backslashreplace")
+    writers = [_writer(data) for data in parts]
     alone = len(writers) == 1  # an empty line would be no row
-    for start in range(0, len(next(iter(columns.values()))), BLOCK):
+    for start in range(0, len(parts[0]), BLOCK):
         block = slice(start, start + BLOCK)
         cells = [write(block) for write in writers]
         lines = [cell or '""' for cell in cells[0]] if alone else map(",".join, zip(*cells))
@@ -37,10 +38,7 @@ def _writer(data: Data) -> Callable[[slice], list[str]]:
     """Make a function that writes some rows of a column."""
     if isinstance(data, Text):
         return _text_writer(data)
-    if data.dtype.kind == "b":
-        return lambda block: ["True" if value else "False" for value in data[block].tolist()]
-    repeats = _repeats(data[:BLOCK])
-    return lambda block: (_often if repeats else number_cells)(data[block])
+    return number_writer(data)
 
 
 def _text_writer(data: Text) -> Callable[[slice], list[str]]:
@@ -57,16 +55,3 @@ def _all_plain(raw: Numbers) -> bool:
     stored = np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), -1)
     inner = _PLAIN[stored] | (stored == 0) | (stored == ord("-")) | (stored == ord("+")) | (stored == ord("="))
     return bool(inner.all() and (_PLAIN[stored[:, :1]] | (stored[:, :1] == 0)).all())
-
-
-def _repeats(values: Numbers) -> bool:
-    return 2 * len(np.unique(values)) <= len(values)
-
-
-def _often(values: Numbers) -> list[str]:
-    """Numbers as texts, each different one written once."""
-    # by their bits: 0.0 and -0.0 are equal, and differ as texts
-    bits, places = np.unique(values.view(np.int64), return_inverse=True)
-    written: Numbers = np.array(number_cells(bits.view(values.dtype)), dtype=object)
-    found: list[str] = written[places].tolist()
-    return found

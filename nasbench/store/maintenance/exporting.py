@@ -44,7 +44,7 @@ def export_table(results: Results, what: What, output: str) -> int:
         "measurements": results.measurements,
     }
     if what == "children" and form is _csv:
-        write_output(output, csv_blocks(results.cells()))
+        write_output(output, csv_blocks(results.cells().items()))
         return len(results)
     frame = tables[what]()
     write_output(output, form(frame))
