@@ -156,17 +156,17 @@ def test_a_replay_charges_the_super_network_and_looks_children_up():
     options = tiny("gdas").model_dump(exclude_defaults=True)
     setting = Setting.of("gdas", options)
     found = replay(table, setting, [0, 1], ReplayBudget(Budget.parse("3 children"), 1.0))
-    assert (found.supernet[:, 0] > 0.001).all()
+    assert (found.searcher[:, 0] > 0.001).all()
     assert found.codes.shape == (2, 3)
-    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.supernet)
+    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.searcher)
     np.testing.assert_allclose(found.seconds[:, -1], found.costs.sum(axis=1))
     (together,) = replay_all(table, [setting], [0, 1], found.budget, 1, lambda *_: None)
     assert together.codes.tolist() == found.codes.tolist()
     rows = tables_of([found])
-    hours = found.supernet.sum(axis=1) / 3600
+    hours = found.searcher.sum(axis=1) / 3600
     np.testing.assert_allclose(rows.runs["supernet_hours"], hours)
     np.testing.assert_allclose(rows.runs["usd"], hours + rows.runs["cached_hours"])
-    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.supernet.ravel())
+    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.searcher.ravel())
     with pytest.raises(InputError, match="without --children-at-once"):
         replay(table, setting, [0], found.budget, devices=2)
 
@@ -185,7 +185,7 @@ def test_seconds_of_shared_weights_use_up_a_replays_budget(monkeypatch, budget, 
     setting = replace(Setting.of("random", {}), kind=Shared)
     found = replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{budget} {unit}")))
     assert found.codes.shape == (1, children)
-    assert found.supernet.tolist() == [[500.0] * children]
+    assert found.searcher.tolist() == [[500.0] * children]
 
 
 def test_a_suite_of_tables_does_not_take_them():
