@@ -66,6 +66,8 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     """Steps of the parameters in the paper's search on CIFAR-10."""
     paper_settings: ClassVar[Mapping[str, Any]] = {}
     """The paper's options that differ from those of DARTS and from the defaults."""
+    paper_warmup: ClassVar[int] = 0
+    """Epochs of the paper's search in which only the weights learn."""
 
     @property
     def shared_weights(self) -> SharedWeights:
@@ -88,6 +90,21 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
 
     def _require(self, space: Space) -> None:
         require_mixed_supernetwork(space)
+
+    @classmethod
+    def auto_options_for(cls, children: int, epochs: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return epochs, of which as large a part is the warm-up as in the paper; see `OneShotStrategy.auto_options_for`.
+
+        `architecture_rate` follows the steps by a rule of its own.
+        """
+        found = super().auto_options_for(children, epochs, given)
+        if found is None or not cls.paper_warmup:
+            return found
+        try:
+            whole = int(given.get("epochs", found["epochs"]))
+        except ValueError:
+            return found  # the check of the options names what is wrong
+        return {**found, "warmup_epochs": round(cls.paper_warmup / cls.most_epochs * whole)}
 
     @classmethod
     def paper_options(cls) -> dict[str, Any]:
