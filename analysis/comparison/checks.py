@@ -451,8 +451,15 @@ def _not_known(runs: pd.DataFrame) -> list[str]:
     return found
 
 
-def _of_surrogates(runs: pd.DataFrame) -> list[str]:
-    """Notes on runs whose scores a surrogate predicted, one per surrogate."""
+def of_surrogates(runs: pd.DataFrame) -> list[str]:
+    """Make the notes on runs whose scores a surrogate predicted.
+
+    Args:
+        runs: rows of runs.
+
+    Returns:
+        One note per surrogate.
+    """
     if "config" not in runs:
         return []
     notes: dict[str, None] = {}
@@ -485,7 +492,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
         ]
         notes.append(f"Unfinished: {', '.join(which)}.")
-    notes += _of_surrogates(runs)
+    notes += of_surrogates(runs)
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
     notes += _not_known(runs)
