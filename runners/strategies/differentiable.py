@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import Field
 
+from nasbench.errors import InputError
 from nasbench.runners.strategies.one_shot import OneShotStrategy, SplitConfig, moved, place
 from nasbench.runners.strategies.presets import scaled
 from nasbench.spaces.base import Architecture, Space
@@ -86,6 +87,11 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)
+        if self.config.warmup_epochs >= self.config.epochs:
+            raise InputError(
+                f"options of strategy {self.name!r}: warmup_epochs={self.config.warmup_epochs} of epochs={self.config.epochs} "
+                f"leave none in which an architecture is learned; give more epochs, or at most warmup_epochs={self.config.epochs - 1}"
+            )
         self._order: Iterator[Architecture] | None = None
 
     def _require(self, space: Space) -> None:

@@ -117,12 +117,21 @@ def test_a_space_without_news_ends_the_search(name: str):
 
 
 def test_parameters_rest_in_the_warm_up():
-    resting = made("drnas", epochs=2, warmup_epochs=2)
-    resting.ask()
-    assert all(np.array_equal(first, last) for first, last in zip(*resting.trained.history))
-    learning = made("drnas", epochs=2, warmup_epochs=1)
-    learning.ask()
-    assert not np.array_equal(learning.trained.history[0][0], learning.trained.history[1][0])
+    strategy = made("drnas", epochs=3, warmup_epochs=2)
+    strategy.ask()
+    first, resting, learned = strategy.trained.history
+    assert all(np.array_equal(one, other) for one, other in zip(first, resting))
+    assert not np.array_equal(resting[0], learned[0])
+
+
+def test_a_warm_up_of_all_epochs_is_refused_before_anything_is_trained():
+    """With the default warm-up and few epochs, the cell would be that of the random start."""
+    for name, options, told in (
+        ("pcdarts", {"epochs": 10, "warmup_epochs": 15}, "at most warmup_epochs=9"),
+        ("darts", {"epochs": 1, "warmup_epochs": 1}, "at most warmup_epochs=0"),
+    ):
+        with pytest.raises(InputError, match=told):
+            made(name, **options)
 
 
 def test_second_order_learns_other_weights():
