@@ -151,6 +151,28 @@ def test_a_share_that_does_not_divide_the_filters_is_one_line():
         made("pcdarts", channel_share=3).ask()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"batch_size": 1}, "give a larger batch_size"),
+        ({"validation": 0.99}, "make batches of one"),
+        ({"validation": 0.01}, "two validation images or more, not 1"),
+    ],
+)
+def test_batches_of_one_image_are_one_line(options, told: str):
+    with pytest.raises(InputError, match=told):
+        made("darts", **options).ask()
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_that_fall_to_zero_come_last():
+    strategy = made("darts", architecture_learning_rate=1e30)
+    asked = [strategy.ask() for _ in range(3)]
+    weights, _ = strategy.trained.weights()
+    assert any((each == 0).any() for each in weights)
+    assert asked[0].choices == tuple(int(each.argmax()) for each in weights)
+
+
 def test_half_of_the_training_images_score_architectures():
     strategy = made("rs_ws")
     strategy.ask()
@@ -215,6 +237,7 @@ def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
     for words, told in (
         ((file, "--correlate", "--shared", "random"), "shares no weights"),
         ((file, "--correlate", "--shared", "dartz"), "did you mean 'darts'"),
+        ((file, "--correlate", "--shared", given, "--shared", "random"), "shares no weights"),
         ((file, "--shared", "darts"), "--shared goes with --correlate"),
     ):
         wrong = command("score", *words)
