@@ -113,7 +113,8 @@ def share_limits(spent: Floats, reached: Bools, level: float = LEVEL) -> tuple[F
     curve = kaplan_meier(spent, reached)
     if len(spent) < LEAST_RUNS:
         return np.full(len(curve.times), np.nan), np.full(len(curve.times), np.nan)
-    low = high = np.full(len(curve.times), np.nan)
+    low: Floats = np.full(len(curve.times), np.nan)
+    high = low
     if reached.any():
         with warnings.catch_warnings():  # scipy warns about limits that do not exist; Wilson's take their place
             warnings.simplefilter("ignore", RuntimeWarning)

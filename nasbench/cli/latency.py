@@ -36,7 +36,7 @@ SHOWN = 20  # networks that are printed
 ENDING = ".h5"
 
 
-class Asked(NamedTuple):
+class LatencyRequest(NamedTuple):
     """What is to be measured.
 
     Args:
@@ -157,7 +157,7 @@ def _scale(protocol: Protocol) -> Any:
 
 def _asked(
     what: Sequence[str], where: str | None, top: int | None, score: str, protocol: str | None, changes: dict[str, Any]
-) -> Asked:
+) -> LatencyRequest:
     files = [each for each in what if each.endswith(ENDING)]
     named = [each for each in what if not each.endswith(ENDING)]
     if (where is not None or top is not None) and (named or not files):
@@ -180,7 +180,7 @@ def _asked(
             f"these networks belong to several sizes of networks or images (protocols {_listed(protocols)}): choose "
             "one with --protocol, or measure each in a command of its own"
         )
-    return Asked(list(found.values()), protocols[0], files[0] if len(files) == 1 and not named else None)
+    return LatencyRequest(list(found.values()), protocols[0], files[0] if len(files) == 1 and not named else None)
 
 
 def _listed(protocols: Sequence[Protocol]) -> str:

@@ -119,8 +119,9 @@ def _stored(row: Mapping[str, Any], names: Sequence[str], changes: Mapping[str, 
     from nasbench.training.verify import stored_protocol
 
     results = Results(list(names))
-    runs = results.runs().set_index("run")
-    config = config_of(runs.loc[row["run"], "config"], row["run"])
+    runs = results.runs()
+    # Copies of a run in several files have one configuration: the id is its digest.
+    config = config_of(runs.loc[runs["run"] == row["run"], "config"].iloc[0], row["run"])
     if "protocol" not in config:
         raise InputError(f"child {row['hash'][:12]} was imported or replayed; say how to train it: --protocol NAME")
     if changes:

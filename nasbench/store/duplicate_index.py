@@ -107,7 +107,7 @@ class _StoredChildren:
             indices = cast("Numbers", snapshot.column("children", _COLUMN["index"]))
         finally:
             snapshot.close()
-        stages = np.select([stage.equals(name) for name in STAGES], np.arange(len(STAGES)), -1)
+        stages = np.select([stage.equals(name) for name in STAGES], list(range(len(STAGES))), -1)
         order = np.argsort(runs.codes, kind="stable")
         borders = np.searchsorted(runs.codes[order], np.arange(len(runs.categories) + 1)).tolist()
         places = {run: slice(*borders[code : code + 2]) for code, run in enumerate(runs.categories)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError
 from nasbench.scores import ACCURACY, HIGHER, TEST, TEST_ACC, VAL, VAL_ACC, Score
+from nasbench.store.format.columns import Numbers
 from nasbench.store.format.quantities import CONDITIONS, COURSE, Quantity
 from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import Wanted, choose, matching, not_measured
@@ -161,7 +162,7 @@ def _judged(
     finals = (frame["stage"] == "final").to_numpy()
     ok = (frame["status"] == "ok").to_numpy()
     own = {run for run, config in zip(runs["run"], runs["config"]) if stated_score(str(config)) == score}
-    values = {VAL_ACC: np.full(len(frame), np.nan), TEST_ACC: np.full(len(frame), np.nan)}
+    values: dict[str, Numbers] = {VAL_ACC: np.full(len(frame), np.nan), TEST_ACC: np.full(len(frame), np.nan)}
     for measure, rows in ((VAL_ACC, ~finals | (frame["strategy"] == TABLE).to_numpy()), (TEST_ACC, finals)):
         of_part = score.test if measure == TEST_ACC else score.val
         if not of_part:

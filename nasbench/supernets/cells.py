@@ -145,8 +145,8 @@ class CellSuperNetwork(MixedSuperNetwork):
         """Return the decisions; see `MixedSuperNetwork.factors`."""
         return [logarithm(each) for each in weights]
 
-    def assembled(self, options: Sequence[int]) -> Architecture:
-        """Make an architecture from its choices; see `MixedSuperNetwork.assembled`."""
+    def architecture_of(self, options: Sequence[int]) -> Architecture:
+        """Make an architecture from its choices; see `MixedSuperNetwork.architecture_of`."""
         return self.space.decode(options)
 
 

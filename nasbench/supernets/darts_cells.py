@@ -126,8 +126,8 @@ class DartsSuperNetwork(MixedSuperNetwork):
             start += size
         return parts
 
-    def assembled(self, options: Sequence[int]) -> Architecture:
-        """Make an architecture from pair and operations of each node; see `MixedSuperNetwork.assembled`."""
+    def architecture_of(self, options: Sequence[int]) -> Architecture:
+        """Make an architecture from pair and operations of each node; see `MixedSuperNetwork.architecture_of`."""
         operations = len(OPERATIONS)
         choices: list[int] = []
         for option in options:

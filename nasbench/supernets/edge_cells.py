@@ -94,8 +94,8 @@ class EdgeSuperNetwork(MixedSuperNetwork):
         """Return the edges; see `MixedSuperNetwork.factors`. Weights of edges do not change the order of operations."""
         return [logarithm(each) for each in weights]
 
-    def assembled(self, options: Sequence[int]) -> Architecture:
-        """Make an architecture from the operation of each edge; see `MixedSuperNetwork.assembled`."""
+    def architecture_of(self, options: Sequence[int]) -> Architecture:
+        """Make an architecture from the operation of each edge; see `MixedSuperNetwork.architecture_of`."""
         return self.space.decode(options)
 
 

@@ -95,7 +95,7 @@ class MixedSuperNetwork(SuperNetwork):
         """
 
     @abstractmethod
-    def assembled(self, options: Sequence[int]) -> Architecture:
+    def architecture_of(self, options: Sequence[int]) -> Architecture:
         """Make an architecture from the chosen option of each part.
 
         Args:
@@ -122,7 +122,7 @@ class MixedSuperNetwork(SuperNetwork):
             Each sequence of choices once; the first has the option of the largest weight in each part.
         """
         for options in best_first(self.factors(weights, edges)):
-            yield self.assembled(options)
+            yield self.architecture_of(options)
 
 
 def best_first(scores: Sequence[NDArray[np.float64]]) -> Iterator[tuple[int, ...]]:

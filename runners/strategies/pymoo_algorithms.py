@@ -121,7 +121,10 @@ class PymooSearch(Strategy[PymooConfig]):
             self._begin()
 
     def _begin(self) -> None:
-        """Take pymoo's next generation; one without any allowed child is told at once, and another follows."""
+        """Take pymoo's next generation; one without any allowed child is told at once, and another follows.
+
+        Where many in a row have none, the search ends: its operators find nothing new that fits.
+        """
         for _ in range(GENERATIONS_WITHOUT_A_CHILD):
             self._generation = self._algorithm.ask()
             if self._generation is None:  # its operators find nothing new: the search ends
@@ -133,6 +136,8 @@ class PymooSearch(Strategy[PymooConfig]):
             if self._queue:
                 return
             self._end()
+        if self._places:
+            return
         raise InputError(
             f"strategy 'pymoo' found nothing that the limits allow in {GENERATIONS_WITHOUT_A_CHILD} generations; loosen the limits, "
             "or take a strategy that draws within them, e.g. nsga2"

@@ -19,7 +19,7 @@ from nasbench.errors import InputError
 
 @pytest.fixture
 def trained(make):
-    """60 architectures, each trained with 3 seeds under a cheap protocol and once under a dear one that tests it, too."""
+    """60 architectures, each trained with 3 seeds under a cheap protocol and once under an expensive one that tests it, too."""
     rng = np.random.default_rng(5)
     rows = []
     for i in range(60):
@@ -37,9 +37,16 @@ def trained(make):
                     "val_acc": acc,
                 }
             )
-        dear = {"protocol": "full", "fingerprint": "f" * 16, "seed": 0}
+        expensive = {"protocol": "full", "fingerprint": "f" * 16, "seed": 0}
         rows.append(
-            {**common, **dear, "index": i, "stage": "final", "val_acc": 0.9, "test_acc": quality + rng.normal(0, 0.01)}
+            {
+                **common,
+                **expensive,
+                "index": i,
+                "stage": "final",
+                "val_acc": 0.9,
+                "test_acc": quality + rng.normal(0, 0.01),
+            }
         )
     return make.children(rows)
 

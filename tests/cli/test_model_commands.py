@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from commands import nasbench
 from odd_images import make_deep_folder
 from onnx_exports import require_onnx_export
 from PIL import Image
+from safetensors.numpy import load_file
+from searching import search, tiny_plan
 
 import nasbench as suite
 from nasbench.data import load_data
@@ -50,6 +53,19 @@ def model(pets, tmp_path_factory) -> Path:
     assert path.with_name("c.png").stat().st_size > 1000
     assert path.with_name("c.csv").read_text().count("\n") == 9
     return path
+
+
+def test_the_best_child_of_a_file_and_a_copy_of_it_is_trained_as_that_of_the_file(tmp_path):
+    """Both hold the run and its configuration."""
+    search(tiny_plan(budget="2 children", final="none"), tmp_path / "a.h5")
+    shutil.copy(tmp_path / "a.h5", tmp_path / "copy.h5")
+    for names in (("a.h5:best",), ("a.h5:best", str(tmp_path / "copy.h5"))):
+        out = tmp_path / f"{len(names)}.safetensors"
+        done = nasbench("train", str(tmp_path / names[0]), *names[1:], "-o", str(out))
+        assert done.code == 0, done.err
+    one, two = (load_file(tmp_path / f"{count}.safetensors") for count in (1, 2))
+    assert one.keys() == two.keys()
+    assert all(np.array_equal(values, two[name]) for name, values in one.items())
 
 
 def test_images_are_predicted_as_table_csv_and_json(model, pets, tmp_path):

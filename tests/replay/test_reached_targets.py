@@ -1,4 +1,4 @@
-"""Targets and regrets on the test set, held against values that pandas derives from the table and the children alone."""
+"""Targets and regrets on the test set, compared with values that pandas derives from the table and the children alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tutorials run from their first block to their last, and stay short enough to read in a sitting."""
+"""The tutorials run from their first block to their last, and stay short enough to read at once."""
 
 from __future__ import annotations
 

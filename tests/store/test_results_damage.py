@@ -284,7 +284,7 @@ def test_a_damaged_file_is_not_packed_over(packed, tmp_path):
     with pytest.raises(CorruptResults, match="children/val_acc"), ResultsWriter(path) as writer:
         writer.append_child(*child(30))
     assert path.read_bytes().startswith(before + b"\nnasbench: a journal has the records after ")
-    shutil.copy(packed, path)  # the mend: the same file from a copy
+    shutil.copy(packed, path)  # the repair: the same file from a copy
     assert stored(path) == expected(31)
 
 

@@ -1,4 +1,4 @@
-"""Every system call of writing fails once, or from then on: a named error, nothing acknowledged lost, and the mend is enough."""
+"""Every system call of writing fails once, or from then on: a named error, nothing acknowledged lost, and the repair is enough."""
 
 import contextlib
 import errno
@@ -64,7 +64,7 @@ def work(path, acknowledged):
 
 
 def work_with_fault(first, path, code, nth, lasting):
-    """Do the work on a copy of `first` with one fault, mend it, and check that nothing is lost; return the names of all calls."""
+    """Do the work on a copy of `first` with one fault, repair it, and check that nothing is lost; return the names of all calls."""
     path.parent.mkdir()
     shutil.copy(first, path)
     acknowledged = []

@@ -6,7 +6,15 @@ import os
 import time
 
 # Of the time for all: what each part gets.
-SHARES = {"kills": 0.4, "calls": 0.25, "calls of Python": 0.05, "power cuts": 0.1, "flips": 0.1, "hostile files": 0.1}
+SHARES = {
+    "kills": 0.4,
+    "calls": 0.2,
+    "calls of Python": 0.05,
+    "power cuts": 0.1,
+    "flips": 0.1,
+    "hostile files": 0.1,
+    "takeovers": 0.05,
+}
 
 
 def minutes_for(part: str) -> float:

@@ -69,7 +69,7 @@ def look(path: Path, count: int) -> dict[str, Any]:
 
 
 def under_faults(order: dict[str, Any], looked: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Do the work with the ordered fault, mend it, and look at what is there, and again after the rest was written."""
+    """Do the work with the ordered fault, repair it, and look at what is there, and again after the rest was written."""
     folder = Path(order["folder"])
     path, acknowledged = folder / "x.h5", []
     if order["trace"]:

@@ -213,7 +213,7 @@ def _charges(children: _Children, imported: Sequence[str]) -> Iterator[str]:
 def _hashes(children: _Children, hash_of: HashOf) -> Iterator[str]:
     """Compare hashes with choices: all of them in small files, a sample over the whole file in large ones."""
     digests, choices, spaces = (children.texts(name) for name in ("hash", "choices", "space"))
-    places = np.arange(len(digests))
+    places: Numbers = np.arange(len(digests))
     if len(places) > _LARGEST_SAMPLE:
         places = np.unique(np.linspace(0, len(digests) - 1, _LARGEST_SAMPLE).astype(np.int64))
     wrong = np.zeros(len(digests), dtype=bool)
