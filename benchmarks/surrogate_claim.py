@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 import nasbench
-from nasbench.analysis.comparison.checks import check_comparable
+from nasbench.analysis.comparison.checks import check_comparable, of_surrogates
 from nasbench.analysis.comparison.random_search_claim import BASELINE, differences, plot_tops, top_means, verdict
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.analysis.inference.verdicts import comparison_text
@@ -62,7 +62,8 @@ def picture(files: list[Path], folder: Path) -> pd.DataFrame:
     notes = check_comparable(frame, runs)
     print("\n".join([*lines, *notes]))
     about = describe_rows(frame, ("val_acc",), len(runs))
-    save_figure(plot_tops(data, [*lines, *notes], about), str(folder / "claims.png"), (), "claims", data)
+    figure = plot_tops(data, [*lines, *notes], about, predicted=bool(of_surrogates(runs)))
+    save_figure(figure, str(folder / "claims.png"), (), "claims", data)
     return frame
 
 

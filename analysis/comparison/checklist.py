@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbench.analysis.comparison.anytime import hours_unit
-from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness
+from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness, without_own_time
 from nasbench.analysis.plotting import style
 from nasbench.store.format.schema import LEDGER_CATEGORIES, TABLE
 from nasbench.texts import json_object
@@ -475,8 +475,7 @@ def _whole_time(data: _Data) -> Answer:
         return NOT_APPLICABLE, "no strategy searched here"
     hours = {name: float(data.searches[f"{name}_hours"].sum()) for name in LEDGER_CATEGORIES}
     parts = ", ".join(f"{name} {style.short(value)} h" for name, value in hours.items() if value > 0)
-    own = data.searches["searcher_hours"] + data.searches["supernet_hours"]
-    free = data.searches.loc[~(own > 0) & (data.searches["children"] > 0), "run"].tolist()
+    free = data.searches.loc[without_own_time(data.searches) & (data.searches["children"] > 0), "run"].tolist()
     if free:
         return (
             NOT_MET,

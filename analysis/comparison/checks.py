@@ -323,10 +323,25 @@ def _searcher(_: pd.DataFrame, runs: pd.DataFrame) -> str:
     Where every such run is a replay, no strategy is charged for it, and their budgets are equal.
     """
     timed = _timed(runs)
-    free = timed[~(timed["searcher_hours"] + timed["supernet_hours"] > 0)]
+    free = timed[without_own_time(timed)]
     if free.empty or _are_replays(timed):
         return ""
     return f"{len(free)} of {len(runs)} runs were charged no time of their strategy's own, as replays on a simulated clock are not"
+
+
+def without_own_time(runs: pd.DataFrame) -> pd.Series:
+    """Find searches that were not charged for the time of their strategy itself.
+
+    Args:
+        runs: rows of runs.
+
+    Returns:
+        Bools, one a run. A replay that was charged for scores of untrained networks alone is among them.
+    """
+    charged = runs["searcher_hours"] > 0
+    if charged.any() and "config" in runs:
+        charged &= ~runs["config"].map(_is_replay).astype(bool)
+    return ~(charged | (runs["supernet_hours"] > 0))
 
 
 def _timed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -338,8 +353,12 @@ def _are_replays(runs: pd.DataFrame) -> bool:
     """Whether every run is a search of a complete table on a simulated clock."""
     if "config" not in runs or runs.empty:
         return False
-    # json is parsed only where it can say so: there may be thousands of runs
-    return all('"replay"' in config and "replay" in json_object(config) for config in map(str, runs["config"]))
+    return all(map(_is_replay, runs["config"]))
+
+
+def _is_replay(config: object) -> bool:
+    text = str(config)  # json is parsed only where it can say so: there may be thousands of runs
+    return '"replay"' in text and "replay" in json_object(text)
 
 
 def _baseline_command(runs: pd.DataFrame) -> str:
@@ -432,8 +451,15 @@ def _not_known(runs: pd.DataFrame) -> list[str]:
     return found
 
 
-def _of_surrogates(runs: pd.DataFrame) -> list[str]:
-    """Notes on runs whose scores a surrogate predicted, one per surrogate."""
+def of_surrogates(runs: pd.DataFrame) -> list[str]:
+    """Make the notes on runs whose scores a surrogate predicted.
+
+    Args:
+        runs: rows of runs.
+
+    Returns:
+        One note per surrogate.
+    """
     if "config" not in runs:
         return []
     notes: dict[str, None] = {}
@@ -466,7 +492,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
         ]
         notes.append(f"Unfinished: {', '.join(which)}.")
-    notes += _of_surrogates(runs)
+    notes += of_surrogates(runs)
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
     notes += _not_known(runs)

@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 TOPS = (1, 5, 25)
 NASNET_SHARE = 25 / 20_000  # Zoph et al. 2017, section 4.4: 25 of 20,000 sampled
 BASELINE = "random"
+SKIPPED = 0.01
+"""Part of the children whose steep rise the vertical axis leaves out."""
 
 
 def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS, as_categories: bool = False) -> pd.DataFrame:
@@ -197,15 +199,21 @@ _SPEAKS_OF_MOST = "their mean speaks of most of what was sampled, not of the bes
 _SPEAKS_OF_BEST = "their mean speaks of the better part of what was sampled"
 
 
-def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
+def draw_tops(data: pd.DataFrame, ax: Axes, top: int, predicted: bool = False) -> None:
     """Draw the mean over seeds of a run's best k children by children trained, with the range over seeds as a band.
+
+    The vertical axis begins where the lowest band is after the first hundredth of the children, so that curves of thousands
+    of children are seen apart.
 
     Args:
         data: result of `top_means`.
         ax: one plot.
         top: k, one of those in `data`.
+        predicted: whether a surrogate predicted the accuracies, which the axis then says.
     """
     rows, ends = data[data["top"] == top], []
+    seen: list[float] = []
+    first = SKIPPED * rows["children"].max()
     for strategy in style.in_order(rows["strategy"].unique().tolist()):
         wide = rows[rows["strategy"] == strategy].pivot(index="children", columns="run", values="mean")
         whole = wide.dropna()  # up to the end of the strategy's shortest run: a mean over fewer runs would jump
@@ -217,21 +225,28 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
         ax.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
         ax.plot(places, middle, color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8)
         ends.append((float(middle[-1]), f"{strategy} (n={wide.shape[1]})", look.colour))
+        later = places >= min(first, places[-1])
+        seen += [float(low[later].min()), float(high.max())]
     if not ends:
         style.say(ax, f"No run found {top} different architectures with a score.")
         return
     ax.set_title("best so far" if top == 1 else f"mean of the top {top}", fontsize="medium")
-    ax.set(xlabel="children", ylabel="validation accuracy (fraction)")
+    source = ",\npredicted by a surrogate" if predicted else " (fraction)"
+    ax.set(xlabel="children", ylabel=f"validation accuracy{source}")
+    margin = 0.05 * (max(seen) - min(seen))
+    if margin > 0:
+        ax.set_ylim(min(seen) - margin, max(seen) + margin)
     style.label_ends(ax, ends)
 
 
-def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "", predicted: bool = False) -> Figure:
     """Make a figure of `draw_tops` like NASNet's figure on its search, with the verdicts as notes.
 
     Args:
         data: result of `top_means`.
         notes: sentences for the text beside the picture.
         about: description of the data for the caption, as `captions.describe_rows` writes it.
+        predicted: see `draw_tops`.
 
     Returns:
         The figure.
@@ -243,7 +258,7 @@ def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") ->
         axes = figure.subplots(1, count, squeeze=False)[0]
         caption(figure, about, f"{said} Lines: mean over seeds; bands: their range.".strip(), notes)
         for ax, top in zip(axes, sorted(data["top"].unique())):
-            draw_tops(data, ax, int(top))
+            draw_tops(data, ax, int(top), predicted)
             if ax is not axes[0]:
                 ax.set_ylabel("")
     return figure

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.errors import InputError
 from nasbench.store.format.frames import whole_trainings
+from nasbench.store.format.schema import TABLE
 
 FEWEST = 3
 
@@ -42,7 +43,8 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
     """Average a value over the children of each architecture, for children of status ok.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol; those of stage final are left out.
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol. Final trainings of a search are left out; all
+            trainings of a complete table are taken.
         value: the column to average.
 
     Returns:
@@ -52,12 +54,17 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
         InputError: when the children are of several protocols, or none has status ok.
     """
     require_columns(
-        frame, ("stage", "status", "hash", "space", "choices", "protocol", "fingerprint", value), "the children"
+        frame,
+        ("stage", "strategy", "status", "hash", "space", "choices", "protocol", "fingerprint", value),
+        "the children",
     )
     whole = whole_trainings(frame)
-    children = whole[(whole["stage"] == "search") & (whole["status"] == "ok")]
+    unbiased = (whole["stage"] == "search") | (
+        whole["strategy"] == TABLE
+    )  # a search chose its final ones by their score
+    children = whole[unbiased & (whole["status"] == "ok")]
     if children.empty:
-        raise InputError("no child of a search has status ok, so there is nothing to rank")
+        raise InputError("no child of a search or of a complete table has status ok, so there is nothing to rank")
     protocols = (children["protocol"] + " (" + children["fingerprint"] + ")").unique()
     if len(protocols) > 1:
         raise InputError(

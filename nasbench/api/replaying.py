@@ -251,8 +251,9 @@ def replay(
             "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of
             milliseconds.
         warm_start: as of `nasbench.search`: the strategy begins with the best of a pool by a zero-cost score, e.g.
-            "zero_cost:synflow"; "" for none. Untrained networks are scored, which takes seconds a search.
-        filter: as of `nasbench.search`: what a zero-cost score ranks lowest is never proposed; "" for none.
+            "zero_cost:synflow"; "" for none. Untrained networks are scored, which takes seconds a search: they are charged
+            to the searcher, as measured here, so that a budget in time or money makes the children depend on this machine.
+        filter: as of `nasbench.search`: what a zero-cost score ranks lowest is never proposed; "" for none. Charged likewise.
         score_protocol: protocol of these untrained networks.
         measurements: results files with measured quantities that strategies have as objectives, e.g. latency; () for the
             table's file.

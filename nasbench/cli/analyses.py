@@ -663,7 +663,7 @@ def claims(
     Example:
       nasbench claims results/claims.h5
     """
-    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.checks import check_comparable, of_surrogates
     from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
@@ -684,6 +684,6 @@ def claims(
     print_table_as(table_format, table[shown], notes)
     lines = verdict(table)
     click.echo("\n" + "\n".join(lines) + "\n", err=table_format != "text")
-    save_figure(
-        plot_tops(data, [*lines, *notes], describe_rows(frame, ("val_acc",), len(runs))), output, files, "claims", data
-    )
+    about = describe_rows(frame, ("val_acc",), len(runs))
+    figure = plot_tops(data, [*lines, *notes], about, predicted=bool(of_surrogates(runs)))
+    save_figure(figure, output, files, "claims", data)

@@ -202,7 +202,8 @@ def replay(
     With a surrogate as the table, scores and costs are predictions, and every output says so. It has no test scores, no
     training seeds and no scores after single epochs.
 
-    --warm-start and --filter score untrained networks, which takes seconds a search; these are not charged.
+    --warm-start and --filter score untrained networks, which takes seconds a search. As in nasbench run, these are charged to
+    the searcher, as measured here, so that under a budget in time or money the children depend on this machine, too.
 
     \b
     Example:
@@ -279,8 +280,7 @@ def replay(
         click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
         f"each search has the budget of {limit.text} by the {table.what}'s costs; the strategies' own seconds differ and are not "
-        "charged to any"
-        + ("; those of super-networks are, as measured here" if any(run.supernet is not None for run in runs) else "")
+        "charged to any" + _exception(runs)
     )
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
@@ -295,6 +295,14 @@ def replay(
         for each in scored:
             picture = plot if len(scored) == 1 else name_picture(plot, each.name)
             save_figure(found.plot(each), picture, (), "", found.regret(each))
+
+
+def _exception(runs: Sequence[Replayed]) -> str:
+    """Which of the strategies' seconds are charged all the same."""
+    paid = {run.setting.kind.charged_as for run in runs if run.searcher is not None}
+    whose = {"supernet": "super-networks", "searcher": "scored untrained networks"}
+    named = " and of ".join(whose[category] for category in sorted(paid, reverse=True))
+    return f"; those of {named} are, as measured here" if named else ""
 
 
 class _Progress:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.protocols.protocol import Protocol
+    from nasbench.runners.replay.replay import Setting
     from nasbench.spaces import Architecture
 
 DIGITS_SHOWN = 12  # digits of a hash that are printed
@@ -228,6 +229,8 @@ def _correlate_shared(
 
     if not files:
         raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate --shared darts")
+    for text in strategies:
+        _sharing(text)  # all of them, before the first one is trained
     trained = mean_by_hash(Results(list(files)).frame())
     trained = trained if head is None else trained.head(head)
     architectures = architectures_of(trained)
@@ -245,6 +248,22 @@ def _correlate_shared(
 
 def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) -> list[float]:
     """Train the super-network of a strategy, and score architectures with it."""
+    from nasbench.runners.strategies.one_shot import OneShotStrategy
+
+    setting = _sharing(text)
+    spaces = {each.space.spec for each in architectures}
+    if len(spaces) > 1:
+        raise InputError(
+            f"these architectures are of {len(spaces)} spaces: {', '.join(sorted(spaces))}; name one's files"
+        )
+    strategy = setting.kind(architectures[0].space, seed, setting.config)
+    assert isinstance(strategy, OneShotStrategy)
+    found: list[float] = strategy.score(architectures)
+    return found
+
+
+def _sharing(text: str) -> Setting:
+    """Read a strategy with its options; refuse one that shares no weights."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.strategies.one_shot import OneShotStrategy
     from nasbench.runners.strategies.source_files import split_strategy
@@ -255,14 +274,7 @@ def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) 
         raise InputError(
             f"strategy {name!r} shares no weights; --shared takes darts, drnas, enas, gdas, pcdarts or rs_ws"
         )
-    spaces = {each.space.spec for each in architectures}
-    if len(spaces) > 1:
-        raise InputError(
-            f"these architectures are of {len(spaces)} spaces: {', '.join(sorted(spaces))}; name one's files"
-        )
-    strategy = setting.kind(architectures[0].space, seed, setting.config)
-    found: list[float] = strategy.score(architectures)
-    return found
+    return setting
 
 
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nasbench.errors import InputError
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
 from nasbench.supernets.mixed import MixedSuperNetwork, Mixture
@@ -126,6 +127,11 @@ class Bilevel(SharedWeights):
         relaxation: Relaxation,
         settings: ArchitectureSettings,
     ) -> None:
+        if min(minibatch_size, len(validation)) < 2:
+            raise InputError(
+                f"an architecture is learned on batches of two validation images or more, not {min(minibatch_size, len(validation))}; "
+                "give a larger batch_size or share of validation"
+            )
         self._sizes = [len(labels) for labels in network.choices]
         self._edge_sizes = list(network.edge_sizes) if relaxation.normalizes_edges else []
         count = sum(self._sizes) + sum(self._edge_sizes)

@@ -24,6 +24,7 @@ from nasbench.supernets.mixed import (
     MixedSuperNetwork,
     Mixture,
     Weighted,
+    logarithm,
     require_share,
     sum_of,
     through_part,
@@ -142,7 +143,7 @@ class CellSuperNetwork(MixedSuperNetwork):
         self, weights: Sequence[NDArray[np.float64]], edges: Sequence[NDArray[np.float64]]
     ) -> list[NDArray[np.float64]]:
         """Return the decisions; see `MixedSuperNetwork.factors`."""
-        return [np.log(each) for each in weights]
+        return [logarithm(each) for each in weights]
 
     def architecture_of(self, options: Sequence[int]) -> Architecture:
         """Make an architecture from its choices; see `MixedSuperNetwork.architecture_of`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +24,7 @@ from nasbench.supernets.mixed import (
     MixedSuperNetwork,
     Mixture,
     Weighted,
+    logarithm,
     require_share,
     sum_of,
     without_affine,
@@ -117,9 +117,9 @@ class DartsSuperNetwork(MixedSuperNetwork):
         parts = []
         start = 0
         for node, size in enumerate(self.edge_sizes):
-            scores = [np.log(each[1:]) for each in weights[start : start + size]]  # without "none"
+            scores = [logarithm(each[1:]) for each in weights[start : start + size]]  # without "none"
             if edges:
-                scores = [score + math.log(edge) for score, edge in zip(scores, edges[node])]
+                scores = [score + logarithm(np.asarray(edge)) for score, edge in zip(scores, edges[node])]
             pairs = node_pairs(size - FIRST_BLOCK)
             both = [scores[first][:, None] + scores[second][None, :] for first, second in pairs]
             parts.append(np.concatenate([each.ravel() for each in both]))

@@ -21,6 +21,7 @@ from nasbench.supernets.mixed import (
     MixedSuperNetwork,
     Mixture,
     Weighted,
+    logarithm,
     require_share,
     sum_of,
     without_affine,
@@ -91,7 +92,7 @@ class EdgeSuperNetwork(MixedSuperNetwork):
         self, weights: Sequence[NDArray[np.float64]], edges: Sequence[NDArray[np.float64]]
     ) -> list[NDArray[np.float64]]:
         """Return the edges; see `MixedSuperNetwork.factors`. Weights of edges do not change the order of operations."""
-        return [np.log(each) for each in weights]
+        return [logarithm(each) for each in weights]
 
     def architecture_of(self, options: Sequence[int]) -> Architecture:
         """Make an architecture from the operation of each edge; see `MixedSuperNetwork.architecture_of`."""

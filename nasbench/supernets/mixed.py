@@ -242,6 +242,19 @@ def shuffled(images: Tensor, groups: int) -> Tensor:
     return images.view(batch, groups, channels // groups, height, width).transpose(1, 2).reshape(images.shape)
 
 
+def logarithm(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return logarithms of weights, of which some may have fallen to 0.
+
+    Args:
+        weights: numbers >= 0.
+
+    Returns:
+        Their logarithms; that of the smallest positive number for 0.
+    """
+    found: NDArray[np.float64] = np.log(np.maximum(weights, np.finfo(np.float64).tiny))
+    return found
+
+
 def require_share(filters: int, share: int) -> None:
     """Check that channels can be split.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nasbench.errors import NasbenchError
+from nasbench.errors import InputError, NasbenchError
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
 from nasbench.supernets.base import SuperNetwork
@@ -83,6 +83,9 @@ class SharedWeights:
             dropout.
         minibatch_size: validation images per minibatch, >= 1; all of them if there are fewer.
         momentum: class of the weights' optimizer.
+
+    Raises:
+        InputError: when a batch of training images is of one image.
     """
 
     def __init__(
@@ -95,6 +98,11 @@ class SharedWeights:
         minibatch_size: int,
         momentum: type[PathSGD] = PathNesterov,
     ) -> None:
+        if len(images) // images.steps < 2:
+            raise InputError(
+                f"a super-network is normalized over the images of a batch, and {len(images)} training images in batches of at "
+                f"most {protocol.batch_size} make batches of one; give batch_size=2 or more, or another share of validation"
+            )
         seed_device(validation.device, seeds.noise)
         self.network, self.images, self.validation, self.protocol = network, images, validation, protocol
         self.minibatch_size = min(minibatch_size, len(validation))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError, blamed_on
+from nasbench.runners.replay.guidance import ScoringSeconds
 from nasbench.runners.search.budget import Ledger
 from nasbench.runners.strategies import Outcome, Strategy
 from nasbench.runners.strategies.proposals import resolved
@@ -54,6 +55,7 @@ class Course:
         indices: number of each in the order of the proposals.
         continues: index of the child that each continues; -1 for none.
         asked: number of `ask` calls before its `tell`.
+        searcher: device-seconds of the searcher's work since the child before it, as a run stores them.
     """
 
     codes: list[int] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Course:
     indices: list[int] = field(default_factory=list)
     continues: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    searcher: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +92,14 @@ class Courses:
     asked: IntArray
 
     @classmethod
-    def of(cls, found: list[Course]) -> tuple[IntArray, Courses]:
+    def of(cls, found: list[Course]) -> tuple[IntArray, Courses, FloatArray]:
         """Stack courses.
 
         Args:
             found: one course per search.
 
         Returns:
-            Positions in the table, [runs, most children], -1 after the last; and the rest.
+            Positions in the table, [runs, most children], -1 after the last; the rest; and the seconds of the searcher.
         """
         longest = max(len(each.codes) for each in found)
 
@@ -108,7 +111,7 @@ class Courses:
             return out
 
         ends = stacked("ends", -np.inf, np.float64)
-        return stacked("codes", -1, np.int64), cls(
+        courses = cls(
             stacked("stops", 0, np.int64),
             stacked("bases", 0, np.int64),
             stacked("costs", 0.0, np.float64),
@@ -117,6 +120,7 @@ class Courses:
             stacked("continues", -1, np.int64),
             stacked("asked", 0, np.int64),
         )
+        return stacked("codes", -1, np.int64), courses, stacked("searcher", 0.0, np.float64)
 
     @classmethod
     def joined(cls, pieces: list[Courses]) -> Courses:
@@ -169,10 +173,16 @@ class _Clock(Generic[I]):
         self.course = Course()
         self.asked = 0
         self.now = 0.0
+        self._searcher = 0.0  # seconds of the searcher's work that no child holds yet
 
     def free(self) -> bool:
         """Whether a device is free, and the budget allows another child."""
         return len(self._running) < self._devices and self._ledger.room(len(self._running))
+
+    def think(self, seconds: float) -> None:
+        """Let the searcher work, while children in training go on; the next child that is counted holds the charge."""
+        self.now += seconds
+        self._searcher += seconds
 
     def start(self, code: int, stop: int, continues: int | None) -> None:
         """Begin a training now, or let an earlier one go on."""
@@ -191,10 +201,10 @@ class _Clock(Generic[I]):
         heappush(self._ends, (self.now + min(seconds, left), index))
 
     def ended(self) -> list[int]:
-        """Go on to the next end of a training; return all that end then, in the order of their proposals."""
-        self.now = self._ends[0][0]
+        """Go on to the next end of a training; return all that have ended then: in order, and those of one time as asked."""
+        self.now = max(self.now, self._ends[0][0])
         ended = []
-        while self._ends and self._ends[0][0] == self.now:
+        while self._ends and self._ends[0][0] <= self.now:
             ended.append(heappop(self._ends)[1])
         return ended
 
@@ -211,8 +221,9 @@ class _Clock(Generic[I]):
         """
         child, ledger, course = self._running.pop(index), self._ledger, self.course
         ledger.wall_seconds = self.now
-        if child.cut or not ledger.fits(child.cost):
+        if child.cut or not ledger.fits(child.cost + self._searcher):
             return None
+        ledger.charge("searcher", self._searcher)
         ledger.charge("cached", child.cost)
         ledger.children += 1
         accuracy = self._score(child.code, child.stop).accuracy
@@ -226,6 +237,8 @@ class _Clock(Generic[I]):
         course.indices.append(index)
         course.continues.append(child.continues)
         course.asked.append(self.asked)
+        course.searcher.append(self._searcher)
+        self._searcher = 0.0
         return child.code, child.stop, accuracy, child.cost
 
 
@@ -236,6 +249,7 @@ def simulate(
     devices: int,
     score: ScoreOf,
     measured: Sequence[str] = (),
+    scoring: ScoringSeconds | None = None,
 ) -> Course:
     """Search a table with `ask` and `tell`, as a run with K devices does that commits children as they finish.
 
@@ -249,6 +263,7 @@ def simulate(
         devices: number of devices, >= 1.
         score: score and cost of a training up to an epoch.
         measured: measured quantities of the table that the strategy asks for.
+        scoring: account of the scores that guide the strategy; None for none.
 
     Returns:
         The counted children, in the order of their ends.
@@ -259,11 +274,13 @@ def simulate(
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     epochs = table.curves.epochs if table.curves is not None else 0
     clock: _Clock[Any] = _Clock(ledger, devices, score)
+    account = scoring if scoring is not None else ScoringSeconds()
     proposed: dict[int, Architecture] = {}  # of children in training
     while True:
         while clock.free():
             with blamed_on(f"strategy {name!r}, ask()"):
                 given = strategy.ask()
+            clock.think(account.take())
             if given is None:
                 break
             asked = resolved(given, table.space, name, epochs)

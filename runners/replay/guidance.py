@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -24,12 +24,30 @@ from nasbench.zero_cost import zero_cost_score
 USUAL_PROTOCOL: Final = "digits"
 
 
+@dataclass
+class ScoringSeconds:
+    """The seconds in which untrained networks were scored for one search.
+
+    Args:
+        total: measured seconds since the start of the search, >= 0.
+    """
+
+    total: float = 0.0
+    _taken: float = field(default=0.0, repr=False)
+
+    def take(self) -> float:
+        """Return the seconds since the last call, >= 0."""
+        seconds, self._taken = self.total - self._taken, self.total
+        return seconds
+
+
 @dataclass(frozen=True)
 class Guidance:
     """What guides the searches of a replay beside the table: scores of untrained networks, which are computed.
 
     A table does not say how its children were trained, so the protocol of the scored networks is named. Networks are
-    scored on the processor with the search's seed, as in a real search with that seed.
+    scored on the processor with the search's seed, as in a real search with that seed. Their seconds, as measured here, are
+    charged to the searcher.
 
     Args:
         warm_start: see `SearchConfig`; "" for none. In its one spelling, as `of` makes it.
@@ -79,28 +97,31 @@ class Guidance:
                 "--warm-start, or take --filter"
             )
 
-    def view(self, space: Space, seed: int) -> Space:
+    def view(self, space: Space, seed: int, seconds: ScoringSeconds) -> Space:
         """Return the space as one search sees it.
 
         Args:
             space: the space, or its view under limits.
             seed: seed of the search.
+            seconds: where the seconds of the scores are added, when they are computed.
 
         Returns:
             A view for one strategy; the space itself without guidance.
         """
         for guide in (parse_filter(self.filter), parse_warm_start(self.warm_start)):
             if guide is not None:
-                space = self._guided(space, guide, seed)
+                space = self._guided(space, guide, seed, seconds)
         return space
 
-    def _guided(self, space: Space, guide: WarmStart | ProxyFilter, seed: int) -> Space:
+    def _guided(self, space: Space, guide: WarmStart | ProxyFilter, seed: int, seconds: ScoringSeconds) -> Space:
         options = {name: value for name, value in vars(guide).items() if name != "score"}
-        score = partial(self._score, guide.score, seed)
+        score = partial(self._score, guide.score, seed, seconds)
         return guided(space, f"{PREFIX}{guide.score}", score, seed=seed, **options)
 
-    def _score(self, score: str, seed: int, architecture: Architecture) -> float:
-        return zero_cost_score(architecture, score, get_protocol(self.protocol), seed, "cpu").value
+    def _score(self, score: str, seed: int, seconds: ScoringSeconds, architecture: Architecture) -> float:
+        scored = zero_cost_score(architecture, score, get_protocol(self.protocol), seed, "cpu")
+        seconds.total += scored.seconds
+        return scored.value
 
 
 NO_GUIDANCE: Final = Guidance()

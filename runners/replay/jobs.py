@@ -76,9 +76,9 @@ def replay_all(
         codes = _stacked([piece.codes for piece in own])
         courses = [piece.courses for piece in own if piece.courses is not None]
         joined = Courses.joined(courses) if courses else None
-        shared = [piece.supernet for piece in own if piece.supernet is not None]
-        supernet = _stacked(shared, 0.0) if shared else None
-        replays.append(Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, joined, supernet))
+        paid = [piece.searcher for piece in own if piece.searcher is not None]
+        searcher = _stacked(paid, 0.0) if paid else None
+        replays.append(Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, joined, searcher))
     return replays
 
 
@@ -88,13 +88,13 @@ class _Found(NamedTuple):
     Attributes:
         codes: positions in the table, [runs, most children].
         courses: see `Replayed`.
-        supernet: see `Replayed`.
+        searcher: see `Replayed`.
         listed: choices of the architectures that the positions of a worker's own surrogate number; None otherwise.
     """
 
     codes: IntArray
     courses: Courses | None
-    supernet: FloatArray | None
+    searcher: FloatArray | None
     listed: IntArray | None = None
 
 
@@ -144,13 +144,13 @@ def _renumbered(found: _Found, table: Table) -> _Found:
     used, places = np.unique(found.codes, return_inverse=True)
     mine = np.full(len(used), -1, dtype=np.int64)
     mine[used >= 0] = table.code(found.listed[used[used >= 0]])
-    return _Found(mine[places].reshape(found.codes.shape), found.courses, found.supernet)
+    return _Found(mine[places].reshape(found.codes.shape), found.courses, found.searcher)
 
 
 def _searched(shared: _Shared, task: _Task) -> _Found:
     table, budget, outcome_from, devices = shared
     found = replay(table, task.setting, task.seeds, budget, outcome_from, devices)
-    return _Found(found.codes, found.courses, found.supernet)
+    return _Found(found.codes, found.courses, found.searcher)
 
 
 def _stacked(pieces: Sequence[NDArray[N]], filler: float = -1) -> NDArray[N]:

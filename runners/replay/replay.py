@@ -16,7 +16,7 @@ from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
 from nasbench.runners.replay.generations import GenerationReplay
-from nasbench.runners.replay.guidance import NO_GUIDANCE, Guidance
+from nasbench.runners.replay.guidance import NO_GUIDANCE, Guidance, ScoringSeconds
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.generations import GenerationStrategy, in_generations
@@ -100,26 +100,33 @@ class Setting:
         return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance)
 
     @property
+    def pays(self) -> bool:
+        """Whether searches are charged for the searcher's work: for shared weights, or for scores that guide them."""
+        return self.kind.charged_as == "supernet" or bool(self.guidance)
+
+    @property
     def limited(self) -> bool:
         """Whether the strategy sees another space than the table's, so that architectures are drawn one by one."""
         return bool(self.where_arch or self.guidance)
 
-    def spaces_of(self, table: Table, seeds: Sequence[int]) -> Iterator[tuple[int, Space]]:
-        """Pair the seed of each search's stream with the space as this search sees it.
+    def spaces_of(self, table: Table, seeds: Sequence[int]) -> Iterator[tuple[int, Space, ScoringSeconds]]:
+        """Pair the seed of each search's stream with the space as this search sees it, and the account of its scores.
 
         Args:
             table: the table to search.
             seeds: seeds of the searches, each >= 0.
 
         Returns:
-            Seeds as of `streams`, each with a view of its own if scores guide the search.
+            Seeds as of `streams`, each with a view of its own if scores guide the search, and with the seconds of these
+            scores.
 
         Raises:
             InputError: when the limits name a count that the table lacks.
         """
         space = self.space_of(table)
         for seed, stream in zip(seeds, self.streams(seeds)):
-            yield stream, self.guidance.view(space, int(seed))
+            seconds = ScoringSeconds()
+            yield stream, self.guidance.view(space, int(seed), seconds), seconds
 
     def space_of(self, table: Table) -> Space:
         """Return the space of a table under limits: only what fits, by the table's counts.
@@ -286,8 +293,9 @@ class Replayed:
         outcome_from: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
         devices: children in training at once.
         courses: the rest about the children, where trainings stop early or run side by side; None otherwise.
-        supernet: [runs, most children], seconds of shared weights that were trained for each child, as measured here; None
-            for a strategy that shares none.
+        searcher: [runs, most children], seconds that the searcher was charged for each child, as measured here, in the
+            category `kind.charged_as`: of shared weights that were trained, or of untrained networks that were scored; None
+            for a search with neither.
     """
 
     setting: Setting
@@ -298,7 +306,7 @@ class Replayed:
     outcome_from: OutcomeFrom = "mean"
     devices: int = 1
     courses: Courses | None = None
-    supernet: FloatArray | None = None
+    searcher: FloatArray | None = None
 
     @cached_property
     def children(self) -> IntArray:
@@ -313,8 +321,8 @@ class Replayed:
 
     @cached_property
     def costs(self) -> FloatArray:
-        """Device-seconds that each child and the shared weights for it were charged, [runs, most children]; 0 at the end."""
-        return self.children_costs if self.supernet is None else self.children_costs + self.supernet
+        """Device-seconds that each child and the searcher for it were charged, [runs, most children]; 0 at the end."""
+        return self.children_costs if self.searcher is None else self.children_costs + self.searcher
 
     @cached_property
     def children_costs(self) -> FloatArray:
@@ -532,8 +540,9 @@ def replay(
     """Search a table once per seed.
 
     The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
-    so the result depends only on the table, the strategy and the seeds. Seconds in which a strategy trains shared weights
-    are charged as they are measured; under a budget in time or money, its result depends on this machine, too.
+    so the result depends only on the table, the strategy and the seeds. Seconds in which a strategy trains shared weights, or
+    in which a warm start or a filter scores untrained networks, are charged as they are measured; under a budget in time or
+    money, the result depends on this machine, too.
 
     Args:
         table: the complete table.
@@ -646,19 +655,20 @@ def replay_one_by_one(
     found, own = [], []
     measured = setting.config.measured
     table.check_measured(measured)
-    for seed, space in setting.spaces_of(table, seeds):
+    for seed, space, scoring in setting.spaces_of(table, seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else partial(_mean, table)
-        children, seconds = _ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured)
+        strategy = setting.kind(space, seed, setting.config)
+        children, seconds = _ask_and_tell(table, strategy, ledger, outcomes, measured, scoring)
         found.append(children)
         own.append(seconds)
     codes = _padded(found)
-    if setting.kind.charged_as != "supernet":
+    if not setting.pays:
         return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
-    supernet = np.zeros(codes.shape)
-    for row, spent in zip(supernet, own):
+    searcher = np.zeros(codes.shape)
+    for row, spent in zip(searcher, own):
         row[: len(spent)] = spent
-    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, supernet=supernet)
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, searcher=searcher)
 
 
 def replay_on_clock(
@@ -690,16 +700,17 @@ def replay_on_clock(
     config = setting.config_on(table)
     known = _Scores(table, outcome_from)
     found = []
-    for seed, space in setting.spaces_of(table, seeds):
+    for seed, space, scoring in setting.spaces_of(table, seeds):
         ledger, score = Ledger(budget.budget, budget.usd_per_hour), known.of(seed)
         strategy = setting.kind(space, seed, config)
         core = None if whole_strategy or not table.score.is_accuracy else _core_of(strategy, table, seed)
         if core is not None and table.curves is not None:
             found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))
         else:
-            found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured))
-    codes, courses = Courses.of(found)
-    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, courses)
+            found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured, scoring))
+    codes, courses, searcher = Courses.of(found)
+    paid = searcher if setting.pays else None
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, courses, paid)
 
 
 def _core_of(strategy: Strategy[Any], table: Table, seed: int) -> Core[int] | None:
@@ -800,21 +811,24 @@ def _ask_and_tell(
     strategy: Strategy[Any],
     ledger: Ledger,
     outcomes: Callable[[int], float],
-    measured: Sequence[str] = (),
+    measured: Sequence[str],
+    scoring: ScoringSeconds,
 ) -> tuple[list[int], list[float]]:
-    """Run one search, given one outcome per position of the table.
+    """Run one search, given one outcome per position of the table, and the account of the scores that guide it.
 
-    Return the positions of the counted children, and the seconds of shared weights for each.
+    Return the positions of the counted children, and the seconds that the searcher was charged for each.
     """
     codes: list[int] = []
-    shared: list[float] = []
-    shares = getattr(strategy, "charged_as", "searcher") == "supernet"  # see `name`
+    charged: list[float] = []
+    category = getattr(strategy, "charged_as", "searcher")  # see `name`
+    shares = category == "supernet"
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         began = time.perf_counter() if shares else 0.0
         with blamed_on(f"strategy {name!r}, ask()"):
             proposed = strategy.ask()
-        own = time.perf_counter() - began if shares else 0.0
+        scored = scoring.take()
+        own = time.perf_counter() - began if shares else scored  # what shares weights scores while it is measured
         if proposed is None:
             break
         architecture = require_proposal(proposed, table.space, name)
@@ -828,9 +842,9 @@ def _ask_and_tell(
         ledger.wall_seconds += seconds + own
         if not ledger.fits(seconds + own):
             break
-        ledger.charge("supernet", own)
+        ledger.charge(category, own)
         ledger.charge("cached", seconds)
-        shared.append(own)
+        charged.append(own)
         ledger.children += 1
         outcome = float(outcomes(code))
         reward = table.reward(outcome)
@@ -849,7 +863,7 @@ def _ask_and_tell(
                 )
             )
         codes.append(code)
-    return codes, shared
+    return codes, charged
 
 
 def _rewards(table: Table, runs: IntArray, outcome_from: OutcomeFrom) -> Callable[[IntArray], FloatArray]:

@@ -28,8 +28,8 @@ _ACC, _LOSS, _MEASURED = range(3)
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
     """Make rows of all counted children, of every incumbent as stage "final" with its test accuracy, and of the runs.
 
-    Costs are those of the table, in category "cached"; wall time is the simulated clock; reading a test accuracy costs
-    nothing. Of a child that continues another, costs are those of the added epochs. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
+    Costs are those of the table, in category "cached"; what the searcher was charged is in its category; wall time is the
+    simulated clock; reading a test accuracy costs nothing. Of a child that continues another, costs are those of the added epochs. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
     data set in its column `data`, with that table's fingerprint. Search rows have the scores that the search received,
     from the searched table. Final rows have means over trainings: for each table in which choices are reported, one row
     per incumbent in the order in which the run found them, numbered on by `index`; the last is the run's choice. So a
@@ -222,8 +222,8 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "gpu_hours": np.concatenate([seconds, nothing]) / SECONDS_PER_HOUR,
         "usd": np.concatenate([seconds, nothing]) * rate,
         "searcher_seconds": 0.0
-        if replayed.supernet is None
-        else np.concatenate([replayed.supernet[runs, places], nothing]),
+        if replayed.searcher is None
+        else np.concatenate([replayed.searcher[runs, places], nothing]),
         "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
         "wall_seconds": np.concatenate([clock, clock_at_end]),
         "peak_memory": -1,
@@ -318,7 +318,7 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
     nothing = np.zeros(len(ids))
     seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else nothing
-    shared = nothing if replayed.supernet is None else replayed.supernet.sum(axis=1)
+    own = nothing if replayed.searcher is None else replayed.searcher.sum(axis=1)
     clock: FloatArray = np.maximum(replayed.ends[:, -1], 0.0) if replayed.codes.shape[1] else nothing
     return {
         "run": Text(places, ids),
@@ -333,8 +333,8 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "status": "complete",
         "children": replayed.children,
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
-        "cached_hours": (seconds - shared) / SECONDS_PER_HOUR,
-        "supernet_hours": shared / SECONDS_PER_HOUR,
+        "cached_hours": (seconds - own) / SECONDS_PER_HOUR,
+        f"{replayed.setting.kind.charged_as}_hours": own / SECONDS_PER_HOUR,
         "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
         "wall_seconds": clock,
         "started_at": now,

@@ -146,7 +146,9 @@ class SearchConfig(ExecutorOptions):
             return given
         kind = STRATEGIES.get(given.get("strategy", ""))
         budget = Budget.parse(str(given.get("budget", "")))
-        return {**given, "options": with_preset(kind, options, budget.children)}
+        fields = given.get("set") if isinstance(given.get("set"), Mapping) else None
+        epochs = get_protocol(str(given.get("protocol", "digits")), fields).epochs
+        return {**given, "options": with_preset(kind, options, budget.children, epochs)}
 
     @field_validator("budget")
     @classmethod

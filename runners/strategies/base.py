@@ -118,6 +118,20 @@ class Strategy(ABC, Generic[C]):
         return None
 
     @classmethod
+    def auto_options_for(cls, children: int, epochs: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return settings that scale with the budget, where more than the number of children decides them.
+
+        Args:
+            children: see `auto_options`.
+            epochs: epochs of a child's training, >= 1.
+            given: options that the user gives beside; they win.
+
+        Returns:
+            Option -> value; those of `auto_options` unless a strategy says otherwise.
+        """
+        return cls.auto_options(children)
+
+    @classmethod
     def paper_options(cls) -> dict[str, Any]:
         """Return the paper's settings, for the option preset=paper, as far as the defaults differ from them.
 

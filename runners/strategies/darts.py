@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from nasbench.runners.strategies.differentiable import DifferentiableConfig, DifferentiableStrategy
@@ -31,6 +34,12 @@ class Darts(DifferentiableStrategy[DartsConfig]):
 
     name = "darts"
     config_type = DartsConfig
+    epoch_cost = 10.0
+
+    @classmethod
+    def epoch_cost_with(cls, given: Mapping[str, Any]) -> float:
+        """Return three times as much for the second order; see `OneShotStrategy.epoch_cost_with`."""
+        return cls.epoch_cost * (3 if str(given.get("order", 1)) == "2" else 1)
 
     @property
     def order(self) -> Order:  # type: ignore[override]

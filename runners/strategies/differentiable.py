@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import Field
 
+from nasbench.errors import InputError
 from nasbench.runners.strategies.one_shot import OneShotStrategy, SplitConfig, moved, place
 from nasbench.runners.strategies.presets import scaled
 from nasbench.spaces.base import Architecture, Space
@@ -66,6 +67,8 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     """Steps of the parameters in the paper's search on CIFAR-10."""
     paper_settings: ClassVar[Mapping[str, Any]] = {}
     """The paper's options that differ from those of DARTS and from the defaults."""
+    paper_warmup: ClassVar[int] = 0
+    """Epochs of the paper's search in which only the weights learn."""
 
     @property
     def shared_weights(self) -> SharedWeights:
@@ -84,10 +87,30 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)
+        if self.config.warmup_epochs >= self.config.epochs:
+            raise InputError(
+                f"options of strategy {self.name!r}: warmup_epochs={self.config.warmup_epochs} of epochs={self.config.epochs} "
+                f"leave none in which an architecture is learned; give more epochs, or at most warmup_epochs={self.config.epochs - 1}"
+            )
         self._order: Iterator[Architecture] | None = None
 
     def _require(self, space: Space) -> None:
         require_mixed_supernetwork(space)
+
+    @classmethod
+    def auto_options_for(cls, children: int, epochs: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return epochs, of which as large a part is the warm-up as in the paper; see `OneShotStrategy.auto_options_for`.
+
+        `architecture_rate` follows the steps by a rule of its own.
+        """
+        found = super().auto_options_for(children, epochs, given)
+        if found is None or not cls.paper_warmup:
+            return found
+        try:
+            whole = int(given.get("epochs", found["epochs"]))
+        except ValueError:
+            return found  # the check of the options names what is wrong
+        return {**found, "warmup_epochs": round(cls.paper_warmup / cls.most_epochs * whole)}
 
     @classmethod
     def paper_options(cls) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Drnas(DifferentiableStrategy[DrnasConfig]):
 
     name = "drnas"
     config_type = DrnasConfig
+    epoch_cost = 10.0
+    paper_warmup = 10
     paper_rate = 6e-4
     paper_steps = 40 * STEPS_OF_64
 

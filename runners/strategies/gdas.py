@@ -41,6 +41,8 @@ class Gdas(DifferentiableStrategy[GdasConfig]):
     name = "gdas"
     config_type = GdasConfig
     weights_first = True
+    epoch_cost = 2.0
+    most_epochs = 250
     paper_steps = 250 * STEPS_OF_64
     paper_settings: ClassVar[Mapping[str, Any]] = {"epochs": 250}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 import torch
 from pydantic import Field
@@ -24,6 +24,9 @@ from nasbench.training.evaluate import place_images, resolve_device
 from nasbench.training.loop import Seeds, reproducible, seed_device
 
 REPEATS_IN_A_ROW = 1000
+SHARE_OF_BUDGET: Final = 0.5
+"""Part of a budget that a super-network takes with preset=auto."""
+FEWEST_EPOCHS: Final = 10
 
 
 class OneShotConfig(StrategyConfig):
@@ -108,6 +111,34 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
 
     begins_at_random = False
     charged_as: ClassVar[str] = "supernet"
+    epoch_cost: ClassVar[float] = 0.0
+    """What an epoch of the super-network costs in epochs of a child of its size, as measured; 0 without preset=auto."""
+    most_epochs: ClassVar[int] = 50
+    """Epochs of the paper's search, which preset=auto does not exceed."""
+
+    @classmethod
+    def auto_options_for(cls, children: int, epochs: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return epochs for which the super-network takes half of the budget; see `Strategy.auto_options_for`.
+
+        The rule: `children` x `epochs` / 2, divided by what an epoch of the super-network costs, but 10 or more and not
+        more than in the paper.
+        """
+        if not cls.epoch_cost:
+            return None
+        affordable = SHARE_OF_BUDGET * children * epochs / cls.epoch_cost_with(given)
+        return {"epochs": round(max(FEWEST_EPOCHS, min(cls.most_epochs, affordable)))}
+
+    @classmethod
+    def epoch_cost_with(cls, given: Mapping[str, Any]) -> float:
+        """Return what an epoch costs with some options.
+
+        Args:
+            given: the options that the user gives.
+
+        Returns:
+            Epochs of a child of the size of the super-network, > 0.
+        """
+        return cls.epoch_cost
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)

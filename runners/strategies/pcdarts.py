@@ -48,6 +48,8 @@ class PcDarts(DifferentiableStrategy[PcDartsConfig]):
 
     name = "pcdarts"
     config_type = PcDartsConfig
+    epoch_cost = 10.0
+    paper_warmup = 15
     paper_rate = 6e-4
     paper_steps = 35 * STEPS_OF_256
     paper_settings: ClassVar[Mapping[str, Any]] = {"batch_size": 256}

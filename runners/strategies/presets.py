@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.strategies.base import Strategy
 
 PRESET: Final = "preset"
@@ -13,7 +14,9 @@ CHILDREN: Final = "children"
 PRESETS: Final = ("auto", "paper")
 
 
-def with_preset(kind: type[Strategy[Any]], options: Mapping[str, Any], children: float | None) -> dict[str, Any]:
+def with_preset(
+    kind: type[Strategy[Any]], options: Mapping[str, Any], children: float | None, epochs: int | None = None
+) -> dict[str, Any]:
     """Replace the option `preset` by the options that it stands for; given options win.
 
     The result names every setting, so a stored run shows them, and a later version with another rule repeats it.
@@ -22,12 +25,13 @@ def with_preset(kind: type[Strategy[Any]], options: Mapping[str, Any], children:
         kind: the strategy's class.
         options: option -> value. With preset=auto, `children` says how many children the budget is for.
         children: children that the budget pays for; None if it is not in children.
+        epochs: epochs of a child's training; None for those of the protocol that the options name, or of "digits".
 
     Returns:
         The options without `preset` and `children`; unchanged if `preset` is not among them.
 
     Raises:
-        UnknownName: for another preset.
+        UnknownName: for another preset or protocol.
         InputError: when the strategy has no settings that scale, or the number of children is not known.
     """
     if PRESET not in options:
@@ -47,7 +51,8 @@ def with_preset(kind: type[Strategy[Any]], options: Mapping[str, Any], children:
             f"strategy {kind.name!r}, preset=auto: its settings scale with the number of children, which a budget of time or "
             "money does not say; give it beside, e.g. children=200"
         )
-    scaled = kind.auto_options(count)
+    length = get_protocol(str(rest.get("protocol", "digits"))).epochs if epochs is None else epochs
+    scaled = kind.auto_options_for(count, length, rest)
     if scaled is None:
         raise InputError(f"strategy {kind.name!r} has no settings that scale with the budget; leave preset=auto out")
     return {**scaled, **rest}

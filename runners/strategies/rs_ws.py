@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,24 @@ class RandomSearchWithSharedWeights(OneShotStrategy[RsWsConfig, SharedWeights]):
 
     name = "rs_ws"
     config_type = RsWsConfig
+    epoch_cost = 2.0
+
+    @classmethod
+    def auto_options_for(cls, children: int, epochs: int, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return epochs, and whom to score: 20 candidates an epoch, as in the paper, of whom all children are finalists.
+
+        Args:
+            children: see `Strategy.auto_options_for`.
+            epochs: see there.
+            given: see there.
+
+        Returns:
+            Epochs as of `OneShotStrategy.auto_options_for`, with 100 candidates and 10 finalists or more.
+        """
+        found = super().auto_options_for(children, epochs, given)
+        assert found is not None
+        candidates = max(100, 20 * found["epochs"], children)
+        return {**found, "candidates": candidates, "finalists": max(10, children)}
 
     @classmethod
     def paper_options(cls) -> dict[str, Any]:

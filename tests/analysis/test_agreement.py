@@ -37,6 +37,7 @@ def test_no_number_where_there_is_no_order():
 def children(**columns) -> pd.DataFrame:
     base = {
         "stage": "search",
+        "strategy": "random",
         "status": "ok",
         "space": "nasbench201",
         "choices": "[0]",
@@ -61,3 +62,10 @@ def test_children_that_cannot_be_compared_are_refused():
     with pytest.raises(InputError, match="nothing to rank"):
         mean_by_hash(children(hash=list("abcd"), val_acc=[math.nan] * 4, status="failed"))
     assert len(mean_by_hash(several.assign(stage=["search", "search", "final", "final"]))) == 2
+
+
+def test_trainings_of_a_complete_table_are_all_taken():
+    frame = children(hash=["b", "a", "b", "a"], val_acc=[0.2, 0.5, 0.4, 0.9], stage="final", strategy="table")
+    assert mean_by_hash(frame)["n"].tolist() == [2, 2]
+    with pytest.raises(InputError, match="nothing to rank"):
+        mean_by_hash(frame.assign(strategy="random"))

@@ -142,3 +142,17 @@ def test_the_figure_draws_and_says_where_there_is_nothing(make):
     titles = [ax.get_title() for ax in figure.axes]
     assert titles[0] == "best so far"
     assert any("No run found 25" in text.get_text().replace("\n", " ") for text in figure.axes[2].texts)
+
+
+def test_the_axis_says_that_a_surrogate_predicted_and_begins_after_the_steep_rise(make):
+    frame, *_ = make.frames(strategies=("random", "ppo"), seeds=2, children=300)
+    data = top_means(frame, (1,))
+    late = data.loc[data["children"] >= 3, "mean"].min()
+    data.loc[data["children"] <= 2, "mean"] = 0.01
+    labels = [plot_tops(data, predicted=predicted).axes[0].get_ylabel() for predicted in (True, False)]
+    assert labels == ["validation accuracy,\npredicted by a surrogate", "validation accuracy (fraction)"]
+    low, high = plot_tops(data).axes[0].get_ylim()
+    assert 0.01 < low < late
+    assert high > data["mean"].max()
+    few = plot_tops(data[data["children"] <= 100]).axes[0].get_ylim()
+    assert few[0] < 0.01  # nothing is left out of a hundred children

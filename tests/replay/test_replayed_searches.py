@@ -11,13 +11,16 @@ import pytest
 from searching import search, tiny_plan
 from small_spaces import Row
 
+from nasbench.analysis.comparison.checks import without_own_time
 from nasbench.analysis.comparison.compare import run_hours, summarize, trajectories
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.runners.replay import guidance
 from nasbench.runners.replay.guidance import Guidance
+from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, is_vectorized, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
-from nasbench.runners.search import accountant
+from nasbench.runners.search import accountant, config
 from nasbench.runners.search.budget import Budget, Ledger
 from nasbench.runners.strategies.reinforce_logits import ReinforceLogits, ReinforceLogitsConfig
 from nasbench.spaces import get_space
@@ -25,6 +28,7 @@ from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
 from nasbench.tabular.tables import Table
 from nasbench.training.evaluation import Evaluation
+from nasbench.zero_cost import ZeroCost
 
 SEEDS = range(7)
 
@@ -230,8 +234,7 @@ def test_guided_searches_are_those_of_the_runner(guides, tmp_path, monkeypatch):
     search(plan, tmp_path / "run.h5", FromTable(table, clock))
     rows = Results(str(tmp_path / "run.h5")).frame().sort_values("index")
 
-    guidance = Guidance.of(**guides, protocol="digits")
-    setting = Setting.of("evolution", options, guidance=guidance)
+    setting = Setting.of("evolution", options, guidance=Guidance.of(**guides, protocol="digits"))
     replayed = replay(table, setting, [3, 4], price("15 children"))
     wanted = [list(table.architecture(code).choices) for code in rows_of(replayed)[0]]
     assert [json.loads(choices) for choices in rows["choices"]] == wanted
@@ -242,6 +245,82 @@ def test_guided_searches_are_those_of_the_runner(guides, tmp_path, monkeypatch):
     assert not set(runs[0]["run"]) & set(runs[1]["run"])
     assert "guidance" not in next(iter(runs[0]["config"]))
     assert json.loads(next(iter(runs[1]["config"])))["guidance"]["protocol"] == "digits"
+
+
+def seven_seconds_a_score(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Let each score of an untrained network take seven seconds, in real runs and in replays."""
+
+    def scored(architecture, *args) -> ZeroCost:
+        clock.now += 7.0
+        return ZeroCost(sum(architecture.choices), 7.0)
+
+    for module in (config, guidance):
+        monkeypatch.setattr(module, "zero_cost_score", scored)
+
+
+@pytest.mark.parametrize("budget", ["4000 s", "4000 gpu-seconds", "1 usd", "30 children"])
+def test_a_guided_replay_pays_for_scores_as_a_run_does(budget, tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(accountant, "time", clock)
+    seven_seconds_a_score(monkeypatch, clock)
+    table, options = made_up(get_space("nasbench201"), seed=1), {"population": 6, "sample": 3}
+    guides = {"warm_start": "zero_cost:params,candidates=20,children=5", "filter": "zero_cost:synflow,candidates=9"}
+    settings = {"strategy": "evolution", "options": options, "space": "nasbench201", "budget": budget, "seed": 3}
+    plan = tiny_plan(**settings, **guides, set={}, price="0.9", final="none", cached="off")
+    search(plan, tmp_path / "run.h5", FromTable(table, clock))
+    real = Results(str(tmp_path / "run.h5"))
+    rows = real.frame()
+    rows = rows[rows["counted"]].sort_values("index")
+
+    setting = Setting.of("evolution", options, guidance=Guidance.of(**guides))
+    found = replay(table, setting, [3], price(budget, 0.9))
+    assert [json.loads(each) for each in rows["choices"]] == [
+        list(table.architecture(code).choices) for code in rows_of(found)[0]
+    ]
+    assert found.searcher[0].tolist() == rows["searcher_seconds"].tolist()
+    assert found.searcher[0, 0] > 20 * 7
+    write_new(str(tmp_path / "replay.h5"), tables_of([found]))
+    replayed = Results(str(tmp_path / "replay.h5"))
+    stored = replayed.frame().query("stage == 'search'").sort_values("index")
+    for name in ("searcher_seconds", "spent_gpu_hours", "wall_seconds", "gpu_hours"):
+        np.testing.assert_allclose(stored[name], rows[name], rtol=1e-12)
+    run, again = real.runs().iloc[0], replayed.runs().iloc[0]
+    assert again["searcher_hours"] == pytest.approx(run["searcher_hours"]) == pytest.approx(found.searcher.sum() / 3600)
+    assert again["usd"] == pytest.approx(0.9 * (again["searcher_hours"] + again["cached_hours"]))
+    assert without_own_time(replayed.runs()).tolist() == [True]  # its other work is not charged
+    assert without_own_time(real.runs()).tolist() == [False]
+
+
+def test_scores_use_up_the_budget_of_a_replay(monkeypatch):
+    """Ten networks are scored for the first child: 70 s, in which the budget without it may end."""
+    seven_seconds_a_score(monkeypatch, Clock())
+    table = made_up(get_space("nasbench201"))
+    table.seconds[:] = 25.0
+    setting = Setting.of("random", {}, guidance=Guidance.of("zero_cost:params,candidates=10"))
+    for devices, budget, children in ((1, 94, 0), (1, 95, 1), (1, 145, 3), (2, 94, 0), (2, 120, 4)):
+        found = replay(table, setting, [0, 1], price(f"{budget} s"), devices=devices)
+        assert found.children.tolist() == [children] * 2
+        assert found.frame()["spent"].tolist() == [70.0 + 25.0 * math.ceil(children / devices) if children else 0.0] * 2
+    assert found.searcher.tolist() == [[70.0, 0, 0, 0]] * 2
+    assert found.ends.tolist() == [[95.0, 95.0, 120.0, 120.0]] * 2
+    (together,) = replay_all(table, [setting], [0, 1], price("120 s"), 1, lambda *_: None, devices=2)
+    assert together.searcher.tolist() == found.searcher.tolist()
+
+
+def test_children_in_training_go_on_while_networks_are_scored(monkeypatch):
+    """Two devices; the filter scores each proposal for 7 s, and children take 5 s."""
+    seven_seconds_a_score(monkeypatch, Clock())
+    table = made_up(Row((5, 5, 5)))
+    table.seconds[:] = 5.0
+    setting = Setting.of(
+        "random", {"unique": True}, guidance=Guidance.of(filter="zero_cost:params,keep=0.99,candidates=1")
+    )
+    found = replay(table, setting, [0], price("6 children"), devices=2)
+    ends, paid = found.ends[0], found.searcher[0]
+    assert (np.diff(ends) >= 0).all()
+    assert paid.sum() == 7 * round(paid.sum() / 7) > 0
+    assert ends[-1] <= paid.sum() + 2 * 5.0  # children are trained beside the scores, and not after them
+    np.testing.assert_allclose(found.seconds[0, -1], paid.sum() + 6 * 5.0)
 
 
 def test_a_warm_start_needs_a_random_beginning():

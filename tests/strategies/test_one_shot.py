@@ -117,12 +117,21 @@ def test_a_space_without_news_ends_the_search(name: str):
 
 
 def test_parameters_rest_in_the_warm_up():
-    resting = made("drnas", epochs=2, warmup_epochs=2)
-    resting.ask()
-    assert all(np.array_equal(first, last) for first, last in zip(*resting.trained.history))
-    learning = made("drnas", epochs=2, warmup_epochs=1)
-    learning.ask()
-    assert not np.array_equal(learning.trained.history[0][0], learning.trained.history[1][0])
+    strategy = made("drnas", epochs=3, warmup_epochs=2)
+    strategy.ask()
+    first, resting, learned = strategy.trained.history
+    assert all(np.array_equal(one, other) for one, other in zip(first, resting))
+    assert not np.array_equal(resting[0], learned[0])
+
+
+def test_a_warm_up_of_all_epochs_is_refused_before_anything_is_trained():
+    """With the default warm-up and few epochs, the cell would be that of the random start."""
+    for name, options, told in (
+        ("pcdarts", {"epochs": 10, "warmup_epochs": 15}, "at most warmup_epochs=9"),
+        ("darts", {"epochs": 1, "warmup_epochs": 1}, "at most warmup_epochs=0"),
+    ):
+        with pytest.raises(InputError, match=told):
+            made(name, **options)
 
 
 def test_second_order_learns_other_weights():
@@ -142,6 +151,28 @@ def test_a_share_that_does_not_divide_the_filters_is_one_line():
         made("pcdarts", channel_share=3).ask()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"batch_size": 1}, "give a larger batch_size"),
+        ({"validation": 0.99}, "make batches of one"),
+        ({"validation": 0.01}, "two validation images or more, not 1"),
+    ],
+)
+def test_batches_of_one_image_are_one_line(options, told: str):
+    with pytest.raises(InputError, match=told):
+        made("darts", **options).ask()
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_that_fall_to_zero_come_last():
+    strategy = made("darts", architecture_learning_rate=1e30)
+    asked = [strategy.ask() for _ in range(3)]
+    weights, _ = strategy.trained.weights()
+    assert any((each == 0).any() for each in weights)
+    assert asked[0].choices == tuple(int(each.argmax()) for each in weights)
+
+
 def test_half_of_the_training_images_score_architectures():
     strategy = made("rs_ws")
     strategy.ask()
@@ -156,17 +187,17 @@ def test_a_replay_charges_the_super_network_and_looks_children_up():
     options = tiny("gdas").model_dump(exclude_defaults=True)
     setting = Setting.of("gdas", options)
     found = replay(table, setting, [0, 1], ReplayBudget(Budget.parse("3 children"), 1.0))
-    assert (found.supernet[:, 0] > 0.001).all()
+    assert (found.searcher[:, 0] > 0.001).all()
     assert found.codes.shape == (2, 3)
-    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.supernet)
+    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.searcher)
     np.testing.assert_allclose(found.seconds[:, -1], found.costs.sum(axis=1))
     (together,) = replay_all(table, [setting], [0, 1], found.budget, 1, lambda *_: None)
     assert together.codes.tolist() == found.codes.tolist()
     rows = tables_of([found])
-    hours = found.supernet.sum(axis=1) / 3600
+    hours = found.searcher.sum(axis=1) / 3600
     np.testing.assert_allclose(rows.runs["supernet_hours"], hours)
     np.testing.assert_allclose(rows.runs["usd"], hours + rows.runs["cached_hours"])
-    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.supernet.ravel())
+    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.searcher.ravel())
     with pytest.raises(InputError, match="without --children-at-once"):
         replay(table, setting, [0], found.budget, devices=2)
 
@@ -185,7 +216,7 @@ def test_seconds_of_shared_weights_use_up_a_replays_budget(monkeypatch, budget, 
     setting = replace(Setting.of("random", {}), kind=Shared)
     found = replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{budget} {unit}")))
     assert found.codes.shape == (1, children)
-    assert found.supernet.tolist() == [[500.0] * children]
+    assert found.searcher.tolist() == [[500.0] * children]
 
 
 def test_a_suite_of_tables_does_not_take_them():
@@ -206,6 +237,7 @@ def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
     for words, told in (
         ((file, "--correlate", "--shared", "random"), "shares no weights"),
         ((file, "--correlate", "--shared", "dartz"), "did you mean 'darts'"),
+        ((file, "--correlate", "--shared", given, "--shared", "random"), "shares no weights"),
         ((file, "--shared", "darts"), "--shared goes with --correlate"),
     ):
         wrong = command("score", *words)

@@ -102,3 +102,41 @@ def test_the_papers_sizes_of_shared_weights(name: str):
         scaled = Setting.of(name, {"epochs": "250" if name == "gdas" else "50"}).config
         free = setting.kind(get_space("darts"), 0, scaled)
         assert free.architecture_rate(98 if name == "pcdarts" else 391) == pytest.approx(rate, rel=0.01)  # by the rule
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "children", "epochs", "wanted"),
+    [
+        ("darts", {}, 100, 6, {"epochs": 30}),
+        ("darts", {"order": "2"}, 200, 6, {"epochs": 20}),
+        ("darts", {}, 1, 6, {"epochs": 10}),
+        ("darts", {}, 10_000, 6, {"epochs": 50}),
+        ("drnas", {}, 100, 6, {"epochs": 30, "warmup_epochs": 6}),
+        ("pcdarts", {}, 100, 6, {"epochs": 30, "warmup_epochs": 9}),
+        ("pcdarts", {"epochs": "20"}, 100, 6, {"epochs": "20", "warmup_epochs": 6}),
+        ("gdas", {}, 100, 6, {"epochs": 150}),
+        ("gdas", {}, 10_000, 6, {"epochs": 250}),
+        ("rs_ws", {}, 20, 6, {"epochs": 30, "candidates": 600, "finalists": 20}),
+        ("rs_ws", {}, 1, 1, {"epochs": 10, "candidates": 200, "finalists": 10}),
+    ],
+)
+def test_a_super_network_costs_half_of_the_budget(name: str, given, children: int, epochs: int, wanted):
+    kind = STRATEGIES.get(name)
+    found = with_preset(kind, {"preset": "auto", **given}, children, epochs)
+    assert found == {**given, **wanted}
+    kind.config_type(**found)
+
+
+def test_epochs_of_a_child_are_those_of_the_run_or_of_the_option():
+    options = {"preset": "auto", "filters": 4}
+    fields = {"strategy": "gdas", "budget": "100 children", "options": options, "space": "nasbench201"}
+    assert tiny_plan(set={"epochs": 2}, **fields).config.options == {"epochs": 50, "filters": 4}
+    assert tiny_plan(set={"epochs": 3}, **fields).config.options == {"epochs": 75, "filters": 4}
+    assert Setting.of("gdas", {"preset": "auto"}, children=40.0).config.epochs == 40  # "digits" trains four epochs
+    assert Setting.of("gdas", {"preset": "auto", "protocol": "digits201"}, children=40.0).config.epochs == 60
+    with pytest.raises(InputError, match="no settings that scale"):
+        Setting.of("enas", {"preset": "auto"}, children=40.0)
+    with pytest.raises(UnknownName, match="did you mean 'digits'"):
+        Setting.of("gdas", {"preset": "auto", "protocol": "digit"}, children=40.0)
+    with pytest.raises(InputError, match="epochs"):
+        Setting.of("drnas", {"preset": "auto", "epochs": "many"}, children=40.0)

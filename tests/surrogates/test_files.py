@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import h5py
 import numpy as np
 import pytest
 from commands import nasbench
+from full_disk import files_of_at_most
 
 from nasbench.errors import InputError
-from nasbench.tabular.surrogates import files
+from nasbench.tabular.surrogates import files, fitting
 from nasbench.tabular.surrogates.files import (
     digest_of,
     is_surrogate,
@@ -21,6 +28,8 @@ from nasbench.tabular.surrogates.files import (
     surrogate_bytes,
     write_surrogate,
 )
+
+TRAINED = Path(__file__).parents[2] / "results" / "claims.h5"
 
 
 @pytest.fixture
@@ -37,6 +46,66 @@ def test_what_is_written_is_read(surrogate, file):
     for ours, theirs in zip(found.predict(architectures), surrogate.predict(architectures)):
         assert np.array_equal(ours, theirs)
     assert surrogate_bytes(found) == file.read_bytes()
+
+
+def killed_while(work: Callable[[], None], seconds: float | None = None) -> None:
+    """Do work in a process of its own that is killed: by itself, or after a time."""
+    process = os.fork()
+    if not process:
+        with suppress(BaseException):
+            work()
+        os._exit(0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it forks with threads
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_kill_at_the_end_of_the_writing_leaves_nothing_under_the_name(surrogate, tmp_path, step):
+    path = tmp_path / "s.h5"
+
+    def work() -> None:
+        setattr(os, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        write_surrogate(surrogate, path)
+
+    killed_while(work)
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".writing"
+    os.utime(left, (0, 0))  # a younger one may be of a process of another machine
+    write_surrogate(surrogate, path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert read_surrogate(path).fingerprint == surrogate.fingerprint
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_kills_at_any_moment_leave_nothing_half_written(surrogate, tmp_path):
+    began = time.perf_counter()
+    write_surrogate(surrogate, tmp_path / "whole.h5")
+    usual = time.perf_counter() - began
+    for number in range(20):
+        path = tmp_path / f"{number}.h5"
+        killed_while(partial(write_surrogate, surrogate, path), 1.2 * usual * number / 20)
+        assert not path.exists() or read_surrogate(path).fingerprint == surrogate.fingerprint
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path, monkeypatch):
+    for model in (fitting.BOOSTING, fitting.FOREST):
+        monkeypatch.setitem(model, "n_estimators", 2)
+    old = tmp_path / "old.h5"
+    old.write_bytes(b"mine")
+    for name, size, told in (
+        ("s.h5", 0, "cannot write"),
+        ("s.h5", 5000, "cannot write"),
+        ("old.h5", 5000, "is there already"),
+    ):
+        with files_of_at_most(size):
+            done = nasbench("surrogate", "fit", str(TRAINED), "-o", str(tmp_path / name), "--folds", "2")
+        assert (done.code, done.err.count("error: "), "Traceback" in done.err) == (2, 1, False), done
+        assert told in done.err
+        assert [path.name for path in tmp_path.iterdir()] == ["old.h5"]
+        assert old.read_bytes() == b"mine"
 
 
 def test_no_file_is_replaced(surrogate, file):
