@@ -383,13 +383,16 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     table = results.runs().set_index("run")
     frame = results.frame()
     unit = device_time(frame.loc[frame["run"].isin(runs), "device"].unique())
-    rows = []
+    rows, childless = [], []
     for run_id in runs:
         stored = table.loc[run_id]
         children = frame[(frame["run"] == run_id) & (frame["stage"] == "search") & frame["counted"]]
         finals = frame[(frame["run"] == run_id) & (frame["stage"] == "final") & (frame["status"] == "ok")]
         good = children[children["status"] == "ok"]
         best = good.loc[good["val_acc"].idxmax()] if len(good) else None
+        own_hours = sum(float(stored[f"{category}_hours"]) for category in ("supernet", "searcher", "uncounted"))
+        if children.empty and own_hours > 0 and stored["status"] == "complete":
+            childless.append((run_id, own_hours))
         test = finals.loc[finals["hash"] == best["hash"], "test_acc"] if best is not None else finals["test_acc"]
         rows.append(
             (
@@ -406,6 +409,11 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
         )
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
+    for run_id, own_hours in childless:
+        say(
+            f"note: run {run_id} trained no child: the strategy's own work took {own_hours:.4g} {unit}, all of the budget; "
+            "give a larger budget, or a super-network fewer epochs"
+        )
     word = shlex.quote(str(path))  # the lines are to be copied into a shell
     # compare refuses files without random search, which shows what chance finds
     compared = bool((table["strategy"] == BASELINE).any())

@@ -134,6 +134,30 @@ def test_lines_to_copy_into_a_shell_are_quoted(tmp_path, monkeypatch):
     assert done.out.endswith("nasbench compare 'a b$(x).h5'\n")
 
 
+def test_a_super_network_that_takes_the_whole_budget_is_said(tmp_path):
+    words = ("run", "--space", "nasbench201", "--strategy", "rs_ws", "--budget", "0.001 s")
+    quick = (
+        "--option",
+        "epochs=1",
+        "--option",
+        "candidates=2",
+        "--option",
+        "finalists=1",
+        "--set",
+        "filters=4",
+        "--set",
+        "cells=1",
+    )
+    done = nasbench(*words, *quick, *TINY, "-o", str(tmp_path / "a.h5"))
+    assert done.code == 0, done.err
+    (note,) = [line for line in done.out.splitlines() if line.startswith("note: run ")]
+    assert "trained no child: the strategy's own work took" in note
+    with nasbench_open(str(tmp_path / "a.h5")) as results:
+        assert float(results.runs()["uncounted_hours"].iloc[0]) == pytest.approx(
+            float(note.split("took ")[1].split()[0]), rel=1e-3
+        )
+
+
 def test_the_suggested_comparison_works_without_random_search(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY)]
