@@ -82,7 +82,7 @@ def leaderboard_files(suite: Benchmark, sources: Sequence[Source], now: str) -> 
     scales: dict[str, TaskScale] = {}
     for source in sources:
         for name, scale in source.runs.scales.items():
-            if scales.setdefault(name, scale) != scale:
+            if not scales.setdefault(name, scale).agrees(scale):
                 raise InputError(f"{source.name} states other scores of the table of {name} than {sources[0].name}")
     scales = {task.name: scales[task.name] for task in suite.tasks if task.name in scales}
     complete = [each for each in listed if set(each.entry.runs) == set(scales)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -163,7 +164,7 @@ class OpenTask:
     @cached_property
     def typical(self) -> float:
         """Mean reported accuracy of the table: what one random architecture is expected to have."""
-        return float(np.nanmean(self.reported.reported_acc))
+        return exact_mean(self.reported.reported_acc)
 
     def regret(self, scores: Any) -> Any:
         """Compute normalized regrets: 0 for the best architecture of the table, 1 for a typical one.
@@ -189,7 +190,21 @@ class OpenTask:
         """
         seen = self.searched.val_acc
         best = np.nanmax(seen)
-        return (best - scores) / (best - np.nanmean(seen))
+        return (best - scores) / (best - exact_mean(seen))
+
+
+def exact_mean(values: Any) -> float:
+    """Compute a mean whose last digit is the same with every version of numpy: these add in other orders.
+
+    Args:
+        values: floats, of any shape; NaN is left out.
+
+    Returns:
+        The mean, rounded once; NaN of no values.
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return math.fsum(known.tolist()) / len(known) if len(known) else math.nan
 
 
 def open_task(task: Task, folders: Sequence[Path] = ()) -> OpenTask | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.benchmark.definition import SIZES, Benchmark, OpenTask
+from nasbench.benchmark.definition import SIZES, Benchmark, OpenTask, exact_mean
 from nasbench.errors import InputError, printable
 from nasbench.outputs import write_output
 from nasbench.tabular.array_files import DAMAGE, MARKS, ArrayFile, packed
@@ -38,6 +39,7 @@ _STORED: Final = {
     "stops": np.uint16,
 }
 
+_ROUNDING: Final = 1e-12
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -84,9 +86,20 @@ class TaskScale:
             opened.best,
             opened.typical,
             float(np.nanmax(seen)),
-            float(np.nanmean(seen)),
+            exact_mean(seen),
             len(seen),
         )
+
+    def agrees(self, other: TaskScale) -> bool:
+        """Check whether another scale is that of the same tables.
+
+        Args:
+            other: the other scale. It may have been computed by another version of numpy, whose means differ in the last digit.
+
+        Returns:
+            Whether names and counts are equal, and all scores and seconds but for rounding.
+        """
+        return _equal(vars(self), vars(other))
 
     def regret(self, scores: Any) -> Any:
         """Compute normalized regrets of reported scores: 0 for the best of the table, 1 for its mean.
@@ -276,6 +289,15 @@ class BenchmarkRuns:
                 f"{path} has runs of {self.suite} (digest {self.digest}), not of {suite.name} (digest {suite.digest}); "
                 "scores of different suites are not compared"
             )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare values as JSON has them: numbers but for rounding."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=_ROUNDING)
+    return bool(one == other)
 
 
 def runs_bytes(found: BenchmarkRuns) -> bytes:

@@ -175,7 +175,7 @@ def _setting(entry: Entry, folder: Path, run_code: bool) -> Setting:
 def _faults(stored: TaskRuns, opened: OpenTask, scale: TaskScale, stopping: bool) -> list[str]:
     """Compare every stored number that the table has with the table; `stopping`: of a strategy that stops trainings."""
     faults = []
-    if vars(scale) != vars(TaskScale.of(opened)):
+    if not scale.agrees(TaskScale.of(opened)):
         faults.append("best and mean scores of the table are not those stated")
     size = len(opened.searched.val_acc)
     if len(stored.codes) and not (stored.codes.min() >= 0 and stored.codes.max() < size):

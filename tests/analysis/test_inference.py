@@ -251,7 +251,7 @@ def test_equivalence_is_statsmodels_two_one_sided_welch_tests():
 @pytest.mark.parametrize("n", [3, 5, 20, 100])
 def test_power_and_detectable_differences_are_statsmodels(n):
     power = TTestIndPower()
-    for apart in (0.2, 1.0, 3.0)[: 2 if n == 100 else 3]:  # theirs is NaN at larger ones
+    for apart in (0.2, 1.0, 3.0)[: 2 if n >= 20 else 3]:  # theirs is NaN at larger ones, at 20 with scipy 1.15
         assert power_of(0.01 * apart, (0.01, 0.01), (n, n)) == pytest.approx(power.power(apart, n, 0.05), abs=1e-6)
     size = power.solve_power(nobs1=n, power=0.8, alpha=0.05)
     assert detectable_difference((0.01, 0.01), (n, n)) == pytest.approx(0.01 * size, rel=1e-4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nasbench.api.benching import open_tasks
-from nasbench.benchmark.definition import load_benchmark
+from nasbench.benchmark.definition import exact_mean, load_benchmark
 from nasbench.benchmark.incumbents import read_runs, runs_bytes, write_runs
 from nasbench.errors import InputError
 from nasbench.runners.bench.reference import equal_searches, make_reference, reference_path, reference_runs, setting_of
@@ -35,6 +35,25 @@ def test_they_ship_for_the_suite_in_few_bytes():
     for entry in REFERENCE.entries:
         searches = FEWER.get(entry.shown, SUITE.protocol.reference_seeds)
         assert [len(runs.seeds) for runs in entry.runs.values()] == [searches] * len(SUITE.tasks)
+
+
+def test_a_mean_that_another_numpy_rounded_otherwise_is_that_of_the_same_table():
+    (scale,) = REFERENCE.scales.values()
+    other = replace(
+        scale, typical=np.nextafter(scale.typical, 1), searched_typical=np.nextafter(scale.searched_typical, 0)
+    )
+    assert other != scale
+    assert scale.agrees(other)
+    for field, value in (("typical", scale.typical + 1e-9), ("architectures", 2), ("label", ""), ("seconds", {})):
+        assert not scale.agrees(replace(scale, **{field: value})), field
+    assert not scale.agrees(replace(scale, best="0.9"))
+
+
+def test_a_mean_does_not_depend_on_the_order_in_which_numbers_are_added():
+    values = np.random.default_rng(0).random(100_000)
+    assert exact_mean(values) == exact_mean(values[::-1]) == exact_mean([*values, np.nan])
+    assert exact_mean([1e100, 1.0, -1e100]) == 1 / 3
+    assert np.isnan(exact_mean([]))
 
 
 def require_reproduced(entry, searches):
