@@ -345,7 +345,7 @@ def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
         ax.errorbar(
             budget[-1:],
             middle[-1:],
-            yerr=[side[-1:] for side in reach],
+            yerr=[side[-1:].tolist() for side in reach],
             color=look.colour,
             marker=look.marker,
             markersize=5,
