@@ -25,7 +25,10 @@ _CUDA_SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NASBENCH_CUDA_GR
 # Libraries whose versions the migration to schema 2 wrote into the platform of rows.
 _COMPUTING = ("torch", "torchvision", "numpy")
 
-_PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
+_PACKAGES = (
+    *("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic"),
+    *("optuna", "pymoo"),
+)
 
 
 def utc_now() -> str:
@@ -85,6 +88,26 @@ def platform_of(made: Mapping[str, Any]) -> str:
     packages = packages if isinstance(packages, dict) else {}
     processor = str(made.get("processor") or "unknown processor").replace(";", ",")
     return "; ".join([processor, *(f"{name} {packages[name]}" for name in _COMPUTING if packages.get(name))])
+
+
+def other_versions(made: Mapping[str, Any]) -> list[str]:
+    """Compare the packages with which a result was made with those that are installed.
+
+    Args:
+        made: the stored result of `provenance`, perhaps changed by somebody.
+
+    Returns:
+        Packages of another version, e.g. "scikit-learn 1.9.1 (here 1.7.2)"; those of unknown version are left out.
+    """
+    packages = made.get("packages")
+    if not isinstance(packages, dict):
+        return []
+    here = {name: _version(name) for name in _PACKAGES}
+    return [
+        f"{name} {packages[name]} (here {found or 'none'})"
+        for name, found in here.items()
+        if name != "nasbench-suite" and packages.get(name) and packages[name] != found
+    ]
 
 
 def _version(package: str) -> str:

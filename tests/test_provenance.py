@@ -9,7 +9,7 @@ import pytest
 
 from nasbench import provenance
 from nasbench.kernels.processor import processor_here
-from nasbench.provenance import platform_of, provenance_json
+from nasbench.provenance import other_versions, platform_of, provenance_json
 
 VERSION = """NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023
 GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)
@@ -55,3 +55,12 @@ def test_the_processor_is_identified() -> None:
 def test_a_platform_that_nobody_noted_is_unknown() -> None:
     assert platform_of({}) == "unknown processor"
     assert platform_of({"processor": "A; B", "packages": {"torch": "2", "scipy": "1"}}) == "A, B; torch 2"
+
+
+def test_packages_of_another_version_are_named() -> None:
+    made = provenance.provenance()
+    assert other_versions(made) == []
+    older = {**made["packages"], "numpy": "1.26.4", "nasbench-suite": "0", "another": "1"}
+    here = made["packages"]["numpy"]
+    assert other_versions({"packages": older}) == [f"numpy 1.26.4 (here {here})"]
+    assert other_versions({}) == other_versions({"packages": 9}) == []

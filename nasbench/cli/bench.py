@@ -313,6 +313,7 @@ def check(file: str, sample: int, seed: int, run_code: bool, folders: Sequence[s
     from nasbench.api.benching import open_tasks
     from nasbench.benchmark.definition import load_benchmark
     from nasbench.benchmark.incumbents import read_runs
+    from nasbench.provenance import other_versions
     from nasbench.runners.bench.submissions import check_entry, statement_of
 
     runs = read_runs(file)
@@ -337,7 +338,13 @@ def check(file: str, sample: int, seed: int, run_code: bool, folders: Sequence[s
     absent = [task for task in runs.scales if task not in opened]
     if absent:
         note(f"not checked, because their files are not here: {', '.join(absent)}")
-    return 0 if all(each.reproduced for each in results) else 1
+    reproduced = all(each.reproduced for each in results)
+    if not reproduced and (others := other_versions(runs.made)):
+        note(
+            f"made with {printable(', '.join(others))}: a strategy that uses such a package may propose other architectures "
+            "with another version of it"
+        )
+    return 0 if reproduced else 1
 
 
 @bench.command("code")

@@ -122,6 +122,15 @@ def test_forged_numbers_are_not_reproduced(submission, tmp_path, change, message
     assert (done.code, "NOT REPRODUCED" in done.out, message in done.out) == (1, True, True), done.out
 
 
+def test_what_is_not_reproduced_may_be_of_other_versions(submission, tmp_path):
+    runs = changed(submission, children=read_runs(submission).entries[1].runs["digits201-2"].children + 1)
+    made = {**runs.made, "packages": {**runs.made["packages"], "scikit-learn": "1.0"}}
+    write_runs(tmp_path / "older.npz", replace(runs, made=made))
+    done = command("bench", "check", str(tmp_path / "older.npz"))
+    assert done.code == 1
+    assert "note: made with scikit-learn 1.0 (here " in done.out + done.err
+
+
 def test_forged_scales_and_code_are_found(submission, tmp_path):
     runs = read_runs(submission)
     scale = replace(runs.scales["digits201-2"], best=0.99)
