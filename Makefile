@@ -61,7 +61,7 @@ KERNEL_TESTS := -k "not closed_form and not counts and not cuda_traces" $(TRAINI
 
 # Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has.
 test-avx2: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n $(WORKERS) --dist loadfile $(KERNEL_TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n 2 --dist loadfile $(KERNEL_TESTS)
 
 # The same and a whole search with every combination of instruction sets that oneDNN and torch can be held to here.
 ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py tests/runners/test_search.py tests/strategies/test_enas.py

@@ -73,7 +73,7 @@ def require_reproduced(entry, searches):
     assert [(each.reproduced, each.faults, len(each.sampled)) for each in found] == [(True, (), searches)] * len(found)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "entry", [each for each in REFERENCE.entries if each.shown not in SLOW], ids=lambda each: each.shown
 )

@@ -29,7 +29,7 @@ def done(*words: str) -> str:
     return found.out
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", OF_TRAININGS)
 def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -> None:
     files = []

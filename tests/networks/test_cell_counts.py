@@ -69,7 +69,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("skeleton", ["nasnet", "pnas"])
 @pytest.mark.parametrize("scale", SMALL_SCALES.values(), ids=SMALL_SCALES.keys())
 def test_closed_form_is_the_built_network(scale, skeleton):

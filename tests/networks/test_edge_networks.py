@@ -40,7 +40,7 @@ def random_cells(number, seed=0):
     return [SPACE.structure(SPACE.random(rng)) for _ in range(number)]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("size", [1, 2, 4, 7, 8, 32])
 @pytest.mark.parametrize(("cells", "filters"), [(1, 1), (1, 16), (2, 5)])
 def test_closed_form_equals_the_built_network(cells, filters, size):

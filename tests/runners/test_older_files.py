@@ -29,6 +29,7 @@ def schema_of(path: Path) -> int:
         return int(file.attrs["schema_version"])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", ["random", "successive_halving"])
 def test_a_run_of_today_appends_to_an_older_file(strategy: str, old: Path) -> None:
     assert schema_of(old) == SCHEMA_VERSION - 1

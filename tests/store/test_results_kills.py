@@ -103,6 +103,7 @@ def test_readers_see_every_acknowledged_row_while_it_is_written_and_packed(tmp_p
 STEPS = ("open", "pwrite", "fsync", "ftruncate", "replace", "unlink")
 
 
+@pytest.mark.slow
 def test_a_reader_before_any_step_of_writing_and_packing_sees_every_acknowledged_row(tmp_path, monkeypatch):
     path = tmp_path / "x.h5"
     write(path, 3)

@@ -333,7 +333,7 @@ def test_query_writes_only_the_rows_that_it_prints_one_column_after_the_other(tm
     assert {40 if chosen is None else len(chosen) for _, chosen in asked} == {rows}
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("head", [[], ["--head", "4"], ["--head", "0"], ["--head", "500"]])
 @pytest.mark.parametrize("stage", ["search", "all"])
 @pytest.mark.parametrize("order", [[], ["--sort", "val_acc"], ["--sort", "error:asc"]])

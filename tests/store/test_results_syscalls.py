@@ -60,6 +60,7 @@ def work_with_fault(
     return calls, answer["error"], answer["seen before"]
 
 
+@pytest.mark.slow
 def test_calls_of_every_kind_fail_and_nothing_is_lost(worker: Worker, first: Path, tmp_path: Path) -> None:
     calls, error, _ = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
     assert error == ""

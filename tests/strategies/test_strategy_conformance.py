@@ -97,7 +97,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
     check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):

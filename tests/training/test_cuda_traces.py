@@ -187,6 +187,7 @@ def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() 
         assert len(sent) == 4 * epochs  # order, rows and columns of crops, cut-outs
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_a_network_of_every_space(name: str) -> None:
