@@ -21,7 +21,7 @@ from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
 from nasbench.store.format.schema import CURVES
 from nasbench.training.evaluate import evaluate, resolve_device
-from nasbench.training.evaluation import Child, Evaluation
+from nasbench.training.evaluation import Child, Evaluation, Trained
 
 MEASURED = {"train_seconds", "eval_seconds", "setup_seconds", "peak_memory", "started_at", "finished_at"}
 
@@ -137,6 +137,42 @@ def test_whatever_a_child_does_is_recorded_with_its_cost(
     assert result.params > 0
     assert result.train_seconds > 0
     assert result.device_seconds > 0
+
+
+class Kept:
+    """A keeper that notes which trainings it is given."""
+
+    def __init__(self) -> None:
+        self.statuses: list[str] = []
+
+    def saved(self) -> None:
+        return None
+
+    def epoch(self, history: object, epochs: int, state: object) -> None:
+        pass
+
+    def trained(self, child: Child, trained: Trained, evaluation: Evaluation) -> None:
+        assert isinstance(trained.network, torch.nn.Module)
+        self.statuses.append(evaluation.status)
+
+
+@pytest.mark.parametrize(("ending", "statuses"), [("fine", ["ok"]), ("late_nan", []), ("error", [])])
+def test_only_a_training_that_ended_well_is_kept(child, ending: str, statuses: list[str]) -> None:
+    kept = Kept()
+    evaluate(dataclasses.replace(child(ending), keeper=kept))
+    assert kept.statuses == statuses
+
+
+def test_a_network_that_cannot_be_counted_has_no_parameters_and_fails(child, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = child()
+
+    def count(*_: object) -> None:
+        raise ValueError("no such network")
+
+    monkeypatch.setattr(type(given.architecture.space), "count", count)
+    result = evaluate(given)
+    assert (result.status, result.params, result.mult_adds) == ("failed", 0, 0)
+    assert "no such network" in result.error
 
 
 def test_a_rate_that_is_far_too_high_diverges(child) -> None:
