@@ -192,6 +192,25 @@ def test_pairs_are_means_of_tables_not_equal_seeds():
     assert "equivalent within +-5 points (TOST, Holm p " in paired_tests(close, margin=0.05)["verdict"].iloc[0]
     few = paired_tests(scores[scores["table"].isin(tables[:3])]).iloc[0]
     assert few["verdict"] == "ppo against random: n too small (n=3 tables; the smallest p that they can give is 0.25)"
+    assert np.isnan(few["detectable"])
+
+
+@pytest.mark.parametrize(
+    ("shifts", "said"),
+    [
+        ([0.05, 0.04, 0.06, 0.05, 0.04, 0.06, 0.05, 0.04], "ppo against random: differs, better ("),
+        ([-0.05, -0.04, -0.06, -0.05, -0.04, -0.06, -0.05, -0.04], "ppo against random: differs, worse ("),
+        ([0.05, -0.04, 0.03, -0.06, 0.02, -0.03, 0.04, -0.02], "ppo against random: not shown to differ ("),
+    ],
+)
+def test_a_verdict_over_tables_follows_from_the_p(shifts: list[float], said: str):
+    tables = [
+        table_of({"random": [0.1 * i, 0.1 * i], "ppo": [0.1 * i + shift] * 2}, f"t{i}")
+        for i, shift in enumerate(shifts)
+    ]
+    row = paired_tests(pd.concat(tables)).iloc[0]
+    assert row["verdict"].startswith(said)
+    assert (row["p"] < 0.05) == ("differs" in said)
 
 
 def test_bad_calls_are_one_clear_line(three):

@@ -114,6 +114,27 @@ def test_a_tie_does_not_replace_the_incumbent(tmp_path):
     assert finals["hash"].tolist() == [found["hash"].iloc[0]]
 
 
+def test_a_training_that_diverged_is_known_up_to_the_epoch_in_which_it_did():
+    """Of two trainings that stopped early, the one that is known farther is kept, whichever came first."""
+    row = {
+        "hash": "a",
+        "fingerprint": "f",
+        "seed": 0,
+        "stage": "search",
+        "curves": {},
+        "from_epoch": 0,
+        "stop_epoch": 5,
+    }
+    stopped, diverged = {**row, "status": "ok", "epochs": 1}, {**row, "status": "diverged", "epochs": 1}
+    for order in ((stopped, diverged), (diverged, stopped)):
+        cache = ScoreCache()
+        for each in order:
+            cache.add(each)
+        found = cache.get("a", "f", 0, test=False, epochs=2)
+        assert found is not None
+        assert found["status"] == "diverged"
+
+
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_ends_that_would_repeat_themselves_are_reused(status):
     assert set(REPEATABLE_STATUSES) == {"ok", "diverged"}
