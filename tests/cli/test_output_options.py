@@ -9,7 +9,9 @@ from commands import nasbench
 
 from nasbench import open as nasbench_open
 from nasbench.cli.main import COMMANDS, GROUPS
+from nasbench.cli.run import summarize
 from nasbench.errors import InputError
+from nasbench.store.writer import ResultsWriter
 
 SEARCH = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "2 children", "--executor", "inline")
 TINY = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1")
@@ -134,7 +136,7 @@ def test_lines_to_copy_into_a_shell_are_quoted(tmp_path, monkeypatch):
     assert done.out.endswith("nasbench compare 'a b$(x).h5'\n")
 
 
-def test_a_super_network_that_takes_the_whole_budget_is_said(tmp_path):
+def test_a_super_network_that_takes_the_whole_budget_is_said(tmp_path, capsys):
     words = ("run", "--space", "nasbench201", "--strategy", "rs_ws", "--budget", "0.001 s")
     quick = (
         "--option",
@@ -156,6 +158,12 @@ def test_a_super_network_that_takes_the_whole_budget_is_said(tmp_path):
         assert float(results.runs()["uncounted_hours"].iloc[0]) == pytest.approx(
             float(note.split("took ")[1].split()[0]), rel=1e-3
         )
+        (run,) = results.runs().to_dict("records")
+    with ResultsWriter(tmp_path / "b.h5") as writer:
+        writer.put_run({**run, "status": "interrupted"})  # it may have a budget left
+    capsys.readouterr()
+    summarize(tmp_path / "b.h5", [run["run"]])
+    assert "trained no child" not in capsys.readouterr().out
 
 
 def test_the_suggested_comparison_works_without_random_search(tmp_path, monkeypatch):

@@ -307,6 +307,18 @@ def test_scores_use_up_the_budget_of_a_replay(monkeypatch):
     assert together.searcher.tolist() == found.searcher.tolist()
 
 
+@pytest.mark.parametrize("devices", [1, 2, 3])
+def test_scores_are_charged_to_a_budget_of_device_seconds_whatever_the_devices(devices, monkeypatch):
+    """The first child costs 70 s of scores and 25 s of training; the others 25 s."""
+    seven_seconds_a_score(monkeypatch, Clock())
+    table = made_up(get_space("nasbench201"))
+    table.seconds[:] = 25.0
+    setting = Setting.of("random", {}, guidance=Guidance.of("zero_cost:params,candidates=10"))
+    for limit, children in ((94, 0), (95, 1), (119, 1), (120, 2)):
+        found = replay(table, setting, [0, 1], price(f"{limit} gpu-seconds"), devices=devices)
+        assert found.children.tolist() == [children] * 2, limit
+
+
 def test_children_in_training_go_on_while_networks_are_scored(monkeypatch):
     """Two devices; the filter scores each proposal for 7 s, and children take 5 s."""
     seven_seconds_a_score(monkeypatch, Clock())

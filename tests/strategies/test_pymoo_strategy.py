@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 import numpy as np
@@ -11,8 +12,9 @@ from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies import Outcome
 from nasbench.runners.strategies.conformance import check_strategy, converse
 from nasbench.runners.strategies.pymoo_algorithms import PymooConfig, PymooSearch
-from nasbench.spaces import get_space
-from nasbench.spaces.constrained import under_limits
+from nasbench.spaces import Architecture, get_space
+from nasbench.spaces.constrained import Counter, Limits, constrained, parse_limits, under_limits
+from nasbench.structures import Counts
 
 pytest.importorskip("pymoo")
 SPACE = get_space("nasbench201")
@@ -39,6 +41,27 @@ def test_limits_are_kept():
     proposals = converse(PymooSearch(limited, 0, PymooConfig(population=8)), 40).proposals
     assert len(proposals) == 40
     assert all(limited.allows(architecture) for architecture in proposals)
+
+
+class SumOfChoices(Counter):
+    """Counts the sum of the choices as parameters."""
+
+    def counts(self, architecture: Architecture) -> Counts:
+        return Counts(sum(architecture.choices), 0)
+
+
+def test_the_search_ends_where_nothing_more_fits():
+    """pymoo proposes no architecture twice, and those that do not fit are never trained."""
+    space = get_space("choices:4/3/2")
+    limited = constrained(space, Limits(parse_limits("params <= 2"), SumOfChoices()))
+    every = itertools.product(*(range(decision.options) for decision in space.decisions))
+    fitting = {choices for choices in every if sum(choices) <= 2}
+    search = PymooSearch(limited, 0, PymooConfig(population=6))
+    proposals = converse(search, 100).proposals
+    proposed = {tuple(each.choices) for each in proposals}
+    assert proposed <= fitting
+    assert 3 < len(proposed) == len(proposals)
+    assert search.ask() is None
 
 
 def test_its_generations_are_those_of_pymoos_own_loop():

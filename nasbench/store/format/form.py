@@ -211,7 +211,7 @@ def fault_of_links(file: Any, path: str, groups: dict[str, Any] | None = None) -
     groups = {} if groups is None else groups
     for place, step in enumerate(steps):
         name, here = step.encode(), "/".join(steps[: place + 1])
-        if here in groups and place < len(steps) - 1:
+        if here in groups:
             owner = groups[here]
             continue
         if name in (b"", b".", b"..") or not owner.links.exists(name):
