@@ -52,7 +52,7 @@ def children_of_score(frame: pd.DataFrame, score: str) -> pd.DataFrame:
 
 
 def _of_score(frame: pd.DataFrame, score: str) -> pd.Series[bool]:
-    """Which rows can have a score."""
+    """Mark the rows that can have a score."""
     if score.startswith("test"):
         return frame["stage"] == "final"
     searched = (frame["stage"] == "search") & frame["counted"].astype(bool)

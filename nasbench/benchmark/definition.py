@@ -194,7 +194,7 @@ class OpenTask:
 
 
 def exact_mean(values: Any) -> float:
-    """Compute a mean whose last digit is the same with every version of numpy: these add in other orders.
+    """Compute a mean whose last digit does not depend on the version of numpy; its versions add in different orders.
 
     Args:
         values: floats, of any shape; NaN is left out.

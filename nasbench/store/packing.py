@@ -266,7 +266,7 @@ def _set_text(owner: Any, name: str, text: str) -> None:
 
 @lru_cache(maxsize=256)
 def _text_type(width: int) -> Any:
-    """HDF5's type of UTF-8 text of fixed width."""
+    """Return HDF5's type of UTF-8 text of a fixed width in bytes."""
     kind = h5py.h5t.C_S1.copy()
     kind.set_size(width)
     kind.set_cset(h5py.h5t.CSET_UTF8)

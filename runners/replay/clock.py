@@ -180,7 +180,7 @@ class _Clock(Generic[I]):
         return len(self._running) < self._devices and self._ledger.room(len(self._running))
 
     def think(self, seconds: float) -> None:
-        """Let the searcher work, while children in training go on; the next child that is counted holds the charge."""
+        """Let the searcher work. Children in training go on meanwhile; the next child that is counted holds the charge."""
         self.now += seconds
         self._searcher += seconds
 

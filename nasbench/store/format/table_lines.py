@@ -63,7 +63,7 @@ def table_blocks(columns: Iterable[tuple[str, Data]]) -> Iterator[str]:
 
 
 def _number_cells(heading: str, values: Numbers) -> _Cells:
-    """Cells of numbers and conditions, whose headings have a space before them, as in pandas."""
+    """Make cells of numbers or of true and false; their headings begin with a space, as in pandas."""
     shown = f" {heading}"
     if values.dtype.kind == "b":
         return _aligned(shown, Text(values.astype(np.intp), ["False", "True"]))
@@ -75,7 +75,7 @@ def _number_cells(heading: str, values: Numbers) -> _Cells:
 
 
 def _written(values: Numbers) -> Numbers:
-    """Characters of numbers, in the width of the widest possible one, shape [numbers, width]."""
+    """Write numbers as characters, in the width of the widest possible one, shape [numbers, width]."""
     form, width = (_FLOAT, _FLOAT_WIDTH) if values.dtype.kind == "f" else (_INT, _INT_WIDTH)
     characters = np.empty((len(values), width), dtype=np.uint8)
     for start in range(0, len(values), BLOCK):
@@ -88,7 +88,7 @@ def _written(values: Numbers) -> Numbers:
 
 
 def _trimmed(characters: Numbers, heading: str) -> Numbers:
-    """Without the spaces that begin all cells, as far as the heading does not need their place."""
+    """Remove the spaces with which all cells begin; keep as many as the heading needs."""
     used = (characters != _SPACE).any(axis=0)
     width = max(len(used) - int(np.argmax(used)), min(len(heading), WIDEST))
     wider = np.full((len(characters), max(0, width - len(used))), _SPACE, dtype=np.uint8)
@@ -100,7 +100,7 @@ def _text_cells(heading: str, data: Text) -> _Cells:
 
 
 def _of_each_row(data: Text) -> Text:
-    """Texts of a column's rows, which are fewer than its categories."""
+    """Make one category per row, for a column that has fewer rows than categories."""
     categories = data.categories
     if isinstance(categories, FixedTexts):
         return Text(np.arange(len(data)), FixedTexts(categories.raw[data.codes]))
@@ -108,7 +108,7 @@ def _of_each_row(data: Text) -> Text:
 
 
 def _aligned(heading: str, data: Text) -> _Cells:
-    """Cells of texts; one of more than 60 characters is cut, and ends in three dots."""
+    """Make cells of texts. A text of more than 60 characters is cut, and ends in three dots."""
     used = np.zeros(len(data.categories), dtype=bool)
     used[data.codes] = True
     left, lengths = _characters(data.categories)
@@ -124,7 +124,7 @@ def _aligned(heading: str, data: Text) -> _Cells:
 
 
 def _characters(texts: Sequence[str]) -> tuple[Numbers, Numbers]:
-    """Characters of texts from the left, [texts, longest], and the number of characters of each text."""
+    """Return the characters of texts, from the left, [texts, longest], and how many each text has."""
     if isinstance(texts, FixedTexts) and is_ascii(texts.raw):
         width = texts.raw.dtype.itemsize
         stored = np.ascontiguousarray(texts.raw).view(np.uint8).reshape(len(texts), width)
