@@ -92,8 +92,9 @@ test-pythons:
 	  $(MAKE) test PYTHON="$$python" VENV=".venv-$$(basename "$$python")"; \
 	done
 
+# Without the slow tests of tests/store and tests/cluster, which `make test-faults` and `make test-ray` run.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow -n 2 --ignore tests/cluster
+	$(BIN)/python -m pytest -m slow -n 2 --ignore tests/cluster --ignore tests/store
 
 # What the owner of a CUDA device runs once: under ten minutes, ends in a table to paste; without a device a line and exit code 2.
 test-gpu: $(READY)
@@ -109,7 +110,8 @@ test-trackers: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[tensorboard,mlflow,wandb]'
 	$(BIN)/python -m pytest tests/api/test_recording_callbacks.py
 
-# Kills, failing system calls, power cuts and damage. FAULT_MINUTES is about the time of all of it; what did not fit is a smaller sample.
+# Kills, failing system calls, power cuts, damage and the other slow tests of tests/store. FAULT_MINUTES is about the time of
+# all series of faults; what does not fit is a smaller sample.
 FAULT_MINUTES ?= inf
 
 test-faults: $(READY)
