@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # files (--dist loadfile), so that a file's fixtures are made once.
 WORKERS ?= 3
 
-.PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-trackers test-faults notebook lint types bench docs tree clean
+.PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-extras test-faults notebook lint types bench docs tree clean
 
 # Everything below needs the environment; `make environment` sets it up and does no more.
 $(READY): pyproject.toml
@@ -105,10 +105,11 @@ test-ray: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	$(BIN)/python -m pytest -m "slow or not slow" tests/cluster
 
-# Callbacks that record a search in TensorBoard, MLflow and W&B, offline; their packages are extras.
-test-trackers: $(READY)
-	$(BIN)/python -m pip install --quiet --editable '.[tensorboard,mlflow,wandb]'
-	$(BIN)/python -m pytest tests/api/test_recording_callbacks.py
+# What needs extras that the tests' environment lacks: callbacks for TensorBoard, MLflow and W&B, offline, and Syne Tune.
+test-extras: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[tensorboard,mlflow,wandb,syne-tune]'
+	$(BIN)/python -m pytest -m "slow or not slow" tests/api/test_recording_callbacks.py tests/adapters tests/strategies/test_syne_tune_strategy.py
+	$(BIN)/python -m pytest -m "slow or not slow" tests/strategies/test_strategy_conformance.py tests/runners/test_kill.py -k syne_tune
 
 # Kills, failing system calls, power cuts, damage and the other slow tests of tests/store. FAULT_MINUTES is about the time of
 # all series of faults; what does not fit is a smaller sample.

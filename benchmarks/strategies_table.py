@@ -174,6 +174,7 @@ REASONS = {
     "gdas": "trains shared weights, which a table has not",
     "drnas": "trains shared weights, which a table has not",
     "pcdarts": "trains shared weights, which a table has not",
+    "syne_tune": "takes a second per child with its usual searcher, and was not run for this table",
     "rs_ws": "trains shared weights, which a table has not",
 }
 SLOW = "takes seconds to minutes a search, and was not run for this table; `--make` runs it"

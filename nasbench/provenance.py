@@ -27,7 +27,7 @@ _COMPUTING = ("torch", "torchvision", "numpy")
 
 _PACKAGES = (
     *("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic"),
-    *("optuna", "pymoo"),
+    *("optuna", "pymoo", "syne-tune"),
 )
 
 

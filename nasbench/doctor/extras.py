@@ -20,7 +20,7 @@ USES: Final = {
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",
     "optuna": "--strategy optuna: samplers of Optuna; nasbench.adapters.optuna",
     "pymoo": "--strategy pymoo: genetic algorithms of pymoo",
-    "syne-tune": "nasbench.adapters.syne_tune: tables in Syne Tune",
+    "syne-tune": "--strategy syne_tune: searchers of Syne Tune; nasbench.adapters.syne_tune",
     "croissant": "validation of the tables' Croissant metadata by mlcroissant",
     "dev": "the suite's own tests",
     "mutation": "mutation tests of the suite: make test-mutations",

@@ -40,6 +40,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",
         "rs_ws": "nasbench.runners.strategies.rs_ws:RandomSearchWithSharedWeights",
         "successive_halving": "nasbench.runners.strategies.successive_halving:SuccessiveHalving",
+        "syne_tune": "nasbench.runners.strategies.syne_tune_searchers:SyneTuneSearch",
         "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from killed_searches import OPTIONS, plan, run_and_report
+from optional_packages import need_package_of
 from searching import search, stable_rows
 
 from nasbench.store.query import Results
@@ -75,4 +76,5 @@ def test_fifty_kills(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", sorted(OPTIONS))
 def test_every_strategy_resumes_after_kills(tmp_path, strategy):
+    need_package_of(strategy)
     killed_again_and_again(tmp_path, 4, seed=2, strategy=strategy)

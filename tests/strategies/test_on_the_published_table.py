@@ -30,7 +30,10 @@ def score() -> Score:
     return lambda architecture: accuracies[str(architecture)]
 
 
-WITHOUT_A_TABLE = {"pnas"} | {  # another space, early stops, several objectives, shared weights
+WITHOUT_A_TABLE = {
+    "pnas",
+    "syne_tune",
+} | {  # another space, a second a child; early stops, several objectives, shared weights
     name for name in STRATEGIES if (kind := STRATEGIES.get(name)).asks_epochs or kind.charged_as == "supernet"
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from optional_packages import PACKAGES, need_package_of
 
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
@@ -25,6 +26,7 @@ from nasbench.runners.strategies.pcdarts import PcDartsConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.runners.strategies.rs_ws import RsWsConfig
+from nasbench.runners.strategies.syne_tune_searchers import SyneTuneConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Space
@@ -72,6 +74,7 @@ CONFIGS: dict[str, StrategyConfig] = {
     "mo_evolution": MoEvolutionConfig(population=10, sample=4),
     "parego": ParegoConfig(initial=8, batch=3, candidates=12, kernel="hamming"),
     "npenas": NpenasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
+    "syne_tune": SyneTuneConfig(searcher="regularized_evolution", population=10),
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
     "enas": EnasConfig(**SHARED, controller_steps=1, aggregate=2, candidates=6),
     "rs_ws": RsWsConfig(**SHARED, candidates=6, minibatches=2, finalists=3),
@@ -90,6 +93,7 @@ CHILDREN = {
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
+    need_package_of(name)
     if name in SEARCHABLE:
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(toys[toy], 1)
@@ -101,6 +105,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):
+    need_package_of(name)
     if name in SEARCHABLE and not SEARCHABLE[name](get_space(spec)):
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(get_space(spec), 2)
@@ -278,6 +283,7 @@ def test_under_limits(name: str):
     [(name, toy) for name in STRATEGIES for toy in ("row", "stack", "forced") if name not in SEARCHABLE],
 )
 def test_under_limits_on_small_spaces(toys, name: str, toy: str):
+    need_package_of(name)
     view = smaller_half(toys[toy], SCALE)
     check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
@@ -295,8 +301,8 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
     """Limits that everything satisfies change no proposal of any strategy."""
     loose = Limits(parse_limits("params > 0"), CountsAt(SCALE))
     for name in STRATEGIES:
-        if name in SEARCHABLE and name != "pnas":
-            continue  # their training takes seconds, and their draws are those of others
+        if name in PACKAGES or (name in SEARCHABLE and name != "pnas"):
+            continue  # other packages have a test of their own; their training takes seconds, and their draws are those of others
         space = get_space("nasnet:blocks=2") if name == "pnas" else toys["stack"]
         made = [
             started(STRATEGIES.get(name), each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))

@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "median_stop": {},
     "optuna": {},
     "pymoo": {"population": 4},
+    "syne_tune": {"searcher": "kde"},
     "hyperband": {},
     "successive_halving": {},
     "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},

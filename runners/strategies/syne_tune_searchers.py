@@ -1,0 +1,161 @@
+"""Any single-objective searcher of Syne Tune as a strategy over a space's decisions."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.spaces.base import Architecture, Space
+
+SearcherName = Literal["cqr", "bore", "kde", "regularized_evolution", "random_search"]
+REJECTED_IN_A_ROW: Final = 100
+_STARTUP: Final = {"cqr": "num_init_random_draws", "bore": "init_random"}
+
+
+class SyneTuneConfig(StrategyConfig):
+    """Options of Syne Tune's searchers; everything that is not named here has Syne Tune's own default."""
+
+    searcher: SearcherName = Field(
+        "cqr",
+        description="Syne Tune's conformal quantile regression (Salinas et al. 2023, 2305.03623), BORE (2102.09009), kernel "
+        "densities (Falkner et al. 2018, 1807.01774), regularized evolution (1802.01548) or random search",
+    )
+    startup: int = Field(
+        0,
+        ge=0,
+        description="random architectures before the model is used; cqr and bore only (0: Syne Tune's own number, 5 or 6)",
+    )
+    population: int = Field(
+        20,
+        ge=2,
+        description="regularized_evolution: architectures in the population (ours, for budgets of hundreds; Syne Tune: 100)",
+    )
+    sample: int = Field(
+        5, ge=1, description="regularized_evolution: architectures of a tournament (ours; Syne Tune: 10)"
+    )
+
+
+class SyneTuneSearch(Strategy[SyneTuneConfig]):
+    """A searcher of Syne Tune proposes the choices of all decisions.
+
+    A decision is a categorical hyperparameter (`choice`) whose values are texts; a decision with one option is none. The
+    searcher minimizes 1 - reward; a failed child has the reward 0, as in all strategies of this suite. An architecture that
+    the limits of the search do not allow is not told, and another is asked for; after 100 of these in a row one allowed
+    architecture is drawn at random.
+
+    Source: Salinas et al. 2022, "Syne Tune: A Library for Large Scale Hyperparameter Tuning and Reproducible Research", and
+    the searchers of the installed version, e.g. CQR (2305.03623) and BORE (2102.09009).
+    Deviation: Syne Tune's searchers draw some numbers from numpy's global generator, which its seed does not set. Here
+    that generator has a state of its own during each call of a searcher, and the caller's state afterwards, so that a
+    search repeats; BoTorch's searcher, which draws from torch's global generator, is not offered. Searchers are told whole
+    trainings only; Syne Tune's schedulers (ASHA and others) are not used. BORE's classifier has one thread, so that its
+    sums do not depend on the number of cores. Another version of Syne Tune may propose other architectures for the same
+    seed.
+
+    Args:
+        space: the space to search.
+        seed: seed of the searcher, >= 0.
+        config: options; None for the defaults.
+
+    Raises:
+        MissingExtra: when Syne Tune is not installed.
+    """
+
+    name = "syne_tune"
+    config_type = SyneTuneConfig
+
+    def __init__(self, space: Space, seed: int, config: SyneTuneConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        sequence = np.random.SeedSequence(seed).generate_state(3)
+        own, drawing = int(sequence[0] % 2**31), int(sequence[1])
+        self._rng = np.random.default_rng(drawing)
+        self._global: Any = np.random.RandomState(int(sequence[2])).get_state()
+        self._choosable = {
+            place: f"{place}:{decision.name}" for place, decision in enumerate(space.decisions) if decision.options > 1
+        }
+        self._searcher = self._started(own)
+        self._asked: list[Architecture] = []
+
+    def ask(self) -> Architecture | None:
+        """Propose what the searcher suggests; see `Strategy.ask`."""
+        architecture = next(self.space.fitting(self._suggested()))
+        self._asked.append(architecture)
+        return architecture
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell the searcher the reward of a child.
+
+        Args:
+            outcome: the outcome of a child that `ask` proposed.
+
+        Raises:
+            InputError: when no such child was proposed.
+        """
+        if not 0 <= outcome.index < len(self._asked):
+            raise InputError(f"child {outcome.index} was not proposed; there are {len(self._asked)} proposals")
+        if self._searcher is None:
+            return
+        choices = self._asked[outcome.index].choices
+        values = {name: str(choices[place]) for place, name in self._choosable.items()}
+        with self._apart():
+            self._searcher.on_trial_complete(outcome.index, values, 1.0 - self.reward(outcome))
+
+    def _suggested(self) -> Iterator[Architecture]:
+        """Yield suggestions; whoever takes a further one has rejected the one before."""
+        for _ in range(REJECTED_IN_A_ROW if self._searcher is not None else 0):
+            with self._apart():
+                values = self._searcher.suggest()
+            if values is None:
+                break
+            choices = [0] * len(self.space.decisions)
+            for place, name in self._choosable.items():
+                choices[place] = int(values[name])
+            yield self.space.decode(choices)
+        yield self.space.random(self._rng)
+
+    def _started(self, seed: int) -> Any:
+        """The searcher, or None for a space of one architecture, which Syne Tune's searchers refuse."""
+        try:
+            from syne_tune.config_space import choice
+            from syne_tune.optimizer.schedulers.searchers.searcher_factory import searcher_factory
+        except ImportError:
+            raise MissingExtra("syne-tune", "syne-tune") from None
+        if not self._choosable:
+            return None
+        space = {
+            name: choice([str(option) for option in range(self.space.decisions[place].options)])
+            for place, name in self._choosable.items()
+        }
+        fields: dict[str, Any] = {}
+        if self.config.searcher == "regularized_evolution":
+            fields = {"population_size": self.config.population, "sample_size": self.config.sample}
+        elif self.config.startup and self.config.searcher in _STARTUP:
+            fields = {_STARTUP[self.config.searcher]: self.config.startup}
+        with self._apart():
+            searcher = searcher_factory(self.config.searcher, space, random_seed=seed, **fields)
+        if self.config.searcher == "bore":
+            searcher.model.set_params(n_jobs=1)
+        return searcher
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """Give numpy's global generator this strategy's state within the block, and mute warnings of Syne Tune's models."""
+        outside, muted = np.random.get_state(), logging.root.manager.disable  # noqa: NPY002
+        np.random.set_state(self._global)  # noqa: NPY002
+        logging.disable(max(muted, logging.ERROR))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            logging.disable(muted)
+            self._global = np.random.get_state()  # noqa: NPY002
+            np.random.set_state(outside)  # noqa: NPY002

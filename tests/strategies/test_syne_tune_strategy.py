@@ -1,0 +1,121 @@
+"""Syne Tune's searchers as strategies: its own loop as the oracle, limits, failures, and a clear line without the package."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from optional_packages import need_package_of
+
+from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.strategies import Outcome
+from nasbench.runners.strategies.conformance import check_strategy, converse
+from nasbench.runners.strategies.syne_tune_searchers import SyneTuneConfig, SyneTuneSearch
+from nasbench.spaces import get_space
+from nasbench.spaces.constrained import under_limits
+
+need_package_of("syne_tune")
+SPACE = get_space("nasbench201")
+SEARCHERS = ("cqr", "bore", "kde", "regularized_evolution", "random_search")
+
+
+def accuracy(choices) -> float:
+    return 0.4 + 0.1 * sum(choice >= 2 for choice in choices) - 0.01 * choices[0]
+
+
+def outcome(index: int, architecture, status: str = "ok") -> Outcome:
+    return Outcome(index, architecture, status, (), accuracy(architecture.choices), 1000, 1, 1.0)
+
+
+MODELS = [pytest.param(name, marks=pytest.mark.slow) for name in ("cqr", "bore")]
+
+
+@pytest.mark.parametrize("searcher", [*MODELS, "kde", "regularized_evolution", "random_search"])
+def test_every_searcher_keeps_the_rules_of_strategies(searcher):
+    children = {"bore": 8, "cqr": 7, "kde": 50}.get(searcher, 30)
+    check_strategy(SyneTuneSearch, SPACE, 0, SyneTuneConfig(searcher=searcher, population=6), children=children)
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_its_proposals_are_those_of_syne_tunes_own_loop(searcher):
+    from syne_tune.config_space import choice
+    from syne_tune.optimizer.schedulers.ask_tell_scheduler import AskTellScheduler
+    from syne_tune.optimizer.schedulers.searchers.searcher_factory import searcher_factory
+    from syne_tune.optimizer.schedulers.single_objective_scheduler import SingleObjectiveScheduler
+
+    count, seed = {"bore": 9, "cqr": 8, "kde": 60}.get(searcher, 30), 5
+    own, _, shared = np.random.SeedSequence(seed).generate_state(3)
+    names = [f"{place}:{decision.name}" for place, decision in enumerate(SPACE.decisions)]
+    configuration = {name: choice(["0", "1", "2", "3", "4"]) for name in names}
+    options = {"population_size": 6, "sample_size": 2} if searcher == "regularized_evolution" else {}
+    theirs = []
+    before = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(shared)  # noqa: NPY002
+        # A scheduler that is given a searcher's name does not hand it the seed; without a seed it draws one.
+        seeded = searcher_factory(searcher, configuration, random_seed=int(own % 2**31), **options)
+        loop = AskTellScheduler(SingleObjectiveScheduler(configuration, "error", searcher=seeded, random_seed=0))
+        for _ in range(count):
+            trial = loop.ask()
+            theirs.append(tuple(int(trial.config[name]) for name in names))
+            loop.tell(trial, {"error": 1.0 - accuracy(theirs[-1])})
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+
+    strategy = SyneTuneSearch(SPACE, seed, SyneTuneConfig(searcher=searcher, population=6, sample=2))
+    ours = []
+    for index in range(count):
+        architecture = strategy.ask()
+        ours.append(tuple(architecture.choices))
+        strategy.tell(outcome(index, architecture))
+    assert ours == theirs
+    assert len(set(ours)) > count // 2
+
+
+def test_evolution_prefers_better_architectures():
+    def mean_of_the_last(told) -> float:
+        strategy = SyneTuneSearch(SPACE, 1, SyneTuneConfig(searcher="regularized_evolution", population=10, sample=5))
+        scores = []
+        for index in range(120):
+            architecture = strategy.ask()
+            scores.append(accuracy(architecture.choices))
+            strategy.tell(told(index, architecture))
+        return float(np.mean(scores[-40:]))
+
+    assert mean_of_the_last(outcome) > mean_of_the_last(lambda index, each: outcome(index, each, "failed")) + 0.05
+
+
+def test_limits_are_kept():
+    limited = under_limits(SPACE, "params <= 300k")
+    proposals = converse(SyneTuneSearch(limited, 0, SyneTuneConfig(searcher="random_search")), 40).proposals
+    assert len(proposals) == 40
+    assert all(limited.allows(architecture) for architecture in proposals)
+
+
+def test_what_the_searcher_does_not_find_is_drawn_at_random(monkeypatch):
+    limited = under_limits(SPACE, "params <= 80k")  # one architecture in eight
+    search = SyneTuneSearch(limited, 0, SyneTuneConfig(searcher="random_search"))
+    monkeypatch.setattr(search._searcher, "suggest", lambda: dict.fromkeys(search._choosable.values(), "3"))
+    assert not limited.allows(SPACE.decode([3] * 6))
+    proposals = [search.ask() for _ in range(8)]
+    assert all(limited.allows(architecture) for architecture in proposals)
+    assert len(set(proposals)) > 4
+
+
+def test_a_space_of_one_architecture_is_searched():
+    search = SyneTuneSearch(get_space("choices:1/1"), 0)
+    architecture = search.ask()
+    search.tell(Outcome(0, architecture, "ok", (), 0.5, 1, 1, 1.0))
+    assert search.ask() == architecture
+
+
+def test_an_outcome_of_no_proposal_is_refused():
+    with pytest.raises(InputError, match="child 3 was not proposed"):
+        SyneTuneSearch(SPACE, 0).tell(outcome(3, SPACE.decode([0] * 6)))
+
+
+def test_without_the_package_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "syne_tune.config_space", None)
+    with pytest.raises(MissingExtra, match=r"nasbench-suite\[syne-tune\]"):
+        SyneTuneSearch(SPACE, 0)
