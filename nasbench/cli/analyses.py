@@ -675,15 +675,16 @@ def claims(
         raise InputError(
             f"claims are of accuracies, and these runs are judged by {judged_by().val}; see: nasbench compare"
         )
-    data = top_means(frame, as_categories=True)
-    table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
+    about = describe_rows(frame, ("val_acc",), len(runs))
+    data = top_means(frame, as_categories=True)
+    del frame  # half of the memory, from here on
+    table = differences(data, margin=margin)
     notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
     print_table_as(table_format, table[shown], notes)
     lines = verdict(table)
     click.echo("\n" + "\n".join(lines) + "\n", err=table_format != "text")
-    about = describe_rows(frame, ("val_acc",), len(runs))
     figure = plot_tops(data, [*lines, *notes], about, predicted=bool(of_surrogates(runs)))
     save_figure(figure, output, files, "claims", data)
