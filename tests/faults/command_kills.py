@@ -10,6 +10,7 @@ where a row was lost, a result differs from that of a command that was not kille
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -29,11 +32,15 @@ from kills import kill_within, seconds_of
 from searching import stable_rows
 from store_rows import child, run
 
+from nasbench.errors import NasbenchError
 from nasbench.outputs import LEFT_OVER_SECONDS
+from nasbench.protocols.protocol import get_protocol
+from nasbench.spaces import get_space
 from nasbench.store.files import ResultsPaths
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
+from nasbench.tabular.surrogates.files import read_surrogate
 
 TABLE = Path(__file__).parents[2] / "results" / "digits201.h5"
 CELLS = 3000
@@ -50,12 +57,14 @@ class Command:
         out: the name of its output.
         prepare: makes its inputs in a folder.
         old: text that is in the output before; "" for none.
+        rows: whether an output .h5 is a results file, whose rows are compared; a surrogate's arrays are.
     """
 
     words: tuple[str, ...]
     out: str
     prepare: Callable[[Path], None] = lambda folder: None
     old: str = ""
+    rows: bool = True
 
 
 def _journal(folder: Path) -> None:
@@ -81,6 +90,20 @@ def _table(folder: Path) -> None:
     pd.DataFrame({"cell": cells, "score": 0.5}).to_csv(folder / "in.csv", index=False)
 
 
+def _trained(folder: Path) -> None:
+    space, rng = get_space("nasbench201"), np.random.default_rng(0)
+    with ResultsWriter(folder / "in.h5") as writer:
+        writer.put_run(
+            run(space="nasbench201", children=200, config=json.dumps({"protocol": "digits", "space": "nasbench201"}))
+        )
+        for number in range(200):
+            drawn = space.random(rng)
+            counts = space.count_at(drawn, get_protocol("digits").scale(8, 1, 10))
+            columns = {"hash": drawn.hash, "choices": str(list(drawn.choices)), "device_seconds": 1.0}
+            columns |= {"params": counts.params, "mult_adds": counts.mult_adds}
+            writer.append_children([child(number, space="nasbench201", **columns)])
+
+
 IMPORT = ("import", "csv", "in.csv", "--space", "nasbench201", "--map", "architecture=cell", "--map", "val_acc=score")
 COMMANDS = {
     "run --add-baseline": Command((*SEARCH, "--add-baseline", "-o", "OUT"), "x.h5"),
@@ -88,6 +111,7 @@ COMMANDS = {
     "export": Command(("export", "in.h5", "-o", "OUT"), "out.csv", _children, "export"),
     "merge": Command(("merge", "in.h5", "-o", "OUT"), "x.h5", _children),
     "import csv": Command((*IMPORT, "--set", "data=cifar10", "--set", "protocol=theirs", "-o", "OUT"), "x.h5", _table),
+    "surrogate fit": Command(("surrogate", "fit", "in.h5", "--folds", "2", "-o", "OUT"), "s.h5", _trained, rows=False),
     "replay": Command(
         (
             "replay",
@@ -128,15 +152,33 @@ def call(words: tuple[str, ...], folder: Path, _acknowledge: Callable[[], None])
     nasbench(*words, cwd=folder)
 
 
-def content(path: Path) -> object:
-    """What an output holds, without times: rows, or bytes; None without a file."""
+def content(path: Path, rows: bool = True) -> object:
+    """What an output holds, without times: rows, arrays, or bytes; None without a file."""
     if path.suffix != ".h5":
         return path.read_bytes() if path.exists() else None
+    if not rows:
+        return arrays(path) if path.exists() else None
     paths = ResultsPaths.of(path)
     if not paths.h5.exists() and not paths.journal.exists():
         return None
     with Results(path) as results:
         return stable_rows(path) if len(results) else []
+
+
+def arrays(path: Path) -> object:
+    """The datasets of a surrogate without `about`, which has the time; what is wrong with a file that cannot be read."""
+    try:
+        read_surrogate(path)
+        with h5py.File(path) as file:
+            return {name: item[()].tobytes() for name, item in everything(file) if name != "about"}
+    except (NasbenchError, OSError) as error:
+        return str(error)
+
+
+def everything(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
+    found: list[tuple[str, h5py.Dataset]] = []
+    file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
+    return found
 
 
 def named(path: Path, out: str) -> str:
@@ -152,11 +194,11 @@ def kill_one(command: Command, folder: Path, seconds: float, right: object, tall
     out = folder / command.out
     if command.old:
         nasbench(*words_of(command), cwd=folder)
-    before, inputs = content(out), {path.name for path in folder.iterdir()} - {command.out}
+    before, inputs = content(out, command.rows), {path.name for path in folder.iterdir()} - {command.out}
     done = kill_within(partial(call, words_of(command), folder), seconds)
     tally.kills += 1
     tally.in_time += done.killed
-    found = content(out)
+    found = content(out, command.rows)
     if isinstance(found, list):
         tally.rows += len(found)
         there = before if isinstance(before, list) else []
@@ -173,10 +215,10 @@ def kill_one(command: Command, folder: Path, seconds: float, right: object, tall
     if again.code and not (found == right and "is there already, whole, " in again.err):
         why = again.err.strip().split("\n")[-1].replace(str(folder), "")
         tally.refused[why] = tally.refused.get(why, 0) + 1
-    ended = content(out)
+    ended = content(out, command.rows)
     if isinstance(found, list) and isinstance(ended, list):
         tally.lost += sum(row not in ended for row in found)
-    tally.wrong += ended != right or (out.suffix == ".h5" and not check_file(out).sound)
+    tally.wrong += ended != right or (out.suffix == ".h5" and command.rows and not check_file(out).sound)
     for path in folder.iterdir():
         if path.name not in inputs - {"x.journal"} | {command.out}:
             tally.stayed[named(path, command.out)] = tally.stayed.get(named(path, command.out), 0) + 1
@@ -193,7 +235,7 @@ def kill(name: str, kills: int, seed: int = 0) -> Tally:
         whole = Path(folder)
         command.prepare(whole)
         nasbench(*words_of(command), cwd=whole)  # imports what it needs, before it is timed
-        right = content(whole / command.out)
+        right = content(whole / command.out, command.rows)
     assert right is not None, f"{name} makes nothing"
     with tempfile.TemporaryDirectory(prefix="nasbench-kills-") as folder:
         command.prepare(Path(folder))

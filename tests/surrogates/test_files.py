@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -46,6 +48,18 @@ def test_what_is_written_is_read(surrogate, file):
     for ours, theirs in zip(found.predict(architectures), surrogate.predict(architectures)):
         assert np.array_equal(ours, theirs)
     assert surrogate_bytes(found) == file.read_bytes()
+
+
+def test_a_quality_that_is_not_defined_is_read_as_nan(surrogate, tmp_path):
+    """Equal seconds of all trainings have no tau and no R2: such a surrogate could be written, and not be read."""
+    nothing = surrogate.about.quality["seconds"].model_copy(update={"kendall_tau": math.nan, "r2": math.nan})
+    quality = {**surrogate.about.quality, "seconds": nothing}
+    flat = replace(surrogate, about=surrogate.about.model_copy(update={"quality": quality}))
+    write_surrogate(flat, tmp_path / "flat.h5")
+    found = read_surrogate(tmp_path / "flat.h5").about.quality["seconds"]
+    assert math.isnan(found.kendall_tau)
+    assert math.isnan(found.r2)
+    assert found.nll == nothing.nll
 
 
 def killed_while(work: Callable[[], None], seconds: float | None = None) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nasbench.structures import Scale
 
 Text = Annotated[str, Field(max_length=4000)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# JSON has no NaN: it is stored as null.
+OrNan = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
 class _Strict(BaseModel):
@@ -22,7 +25,7 @@ class Quality(_Strict):
     Attributes:
         n: held-out trainings.
         kendall_tau: Kendall's tau-b of predictions and values, in [-1, 1]; NaN where it is not defined.
-        r2: share of the variance that is explained.
+        r2: share of the variance that is explained; NaN where there is none.
         rmse: root of the mean squared error; of scores as a fraction, of costs in the natural logarithm.
         within_50: share of values within the stated interval of 50%.
         within_80: likewise, of 80%.
@@ -31,13 +34,13 @@ class Quality(_Strict):
     """
 
     n: Annotated[int, Field(ge=1)]
-    kendall_tau: float
-    r2: float
+    kendall_tau: OrNan
+    r2: OrNan
     rmse: Annotated[float, Field(ge=0)]
     within_50: Share
     within_80: Share
     within_95: Share
-    nll: float
+    nll: OrNan
 
 
 class Source(_Strict):
