@@ -10,6 +10,7 @@ that can be seen (a number in a message, an order that does not matter).
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import random
@@ -22,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "mutations"
 TIMEOUT_SECONDS = 120.0
+
+Place = tuple[int, int]
 
 TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "budget": ("runners/search/budget.py", ("tests/test_budget.py", "tests/runners/test_accounting_rules.py")),
@@ -73,8 +76,7 @@ def main() -> int:
         config = written_config(name, tree)
         if not session.exists():
             subprocess.run([tool, "init", config, session], cwd=tree, check=True)
-            if given.sample is not None:
-                skip_all_but(session, given.sample)
+            skip_all_but(session, given.sample, annotations(tree / TARGETS[name][0]))
         environment = {**os.environ, "PYTHONPATH": str(tree / ".typed"), "OMP_NUM_THREADS": "1"}
         subprocess.run([tool, "baseline", config], cwd=tree, env=environment, check=True)
         subprocess.run([tool, "exec", config, session], cwd=tree, env=environment, check=True)
@@ -111,18 +113,42 @@ def written_config(name: str, tree: Path) -> Path:
     return config
 
 
-def skip_all_but(session: Path, sample: int) -> None:
-    """Mark all mutations of a new session as skipped but a sample.
+def annotations(module: Path) -> list[tuple[Place, Place]]:
+    """Find the type annotations of a module, which nothing evaluates: a mutation there changes nothing.
+
+    Returns:
+        Start and end of each, as (line from 1, column from 0).
+    """
+    found: list[ast.expr | None] = []
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.AnnAssign, ast.arg)):
+            found.append(node.annotation)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.append(node.returns)
+    return [
+        ((node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0))
+        for node in found
+        if node is not None
+    ]
+
+
+def skip_all_but(session: Path, sample: int | None, left_out: list[tuple[Place, Place]]) -> None:
+    """Mark mutations of a new session as skipped: those at some places, and all but a sample of the others.
 
     Args:
         session: the session's SQLite file.
-        sample: number of mutations to keep, >= 0.
+        sample: number of mutations to keep, >= 0; None for all.
+        left_out: start and end of the places.
     """
     with sqlite3.connect(session) as database:
-        mutations = "SELECT job_id FROM mutation_specs ORDER BY start_pos_row, start_pos_col, operator_name, occurrence"
-        jobs = [job for (job,) in database.execute(mutations)]
+        columns = "start_pos_row, start_pos_col, operator_name, occurrence"
+        specs = database.execute(f"SELECT job_id, {columns} FROM mutation_specs ORDER BY {columns}").fetchall()
+        idle = {job for job, *at, _, _ in specs if any(first <= tuple(at) < last for first, last in left_out)}
+        jobs = [job for job, *_ in specs if job not in idle]
         random.Random(0).shuffle(jobs)
-        skipped = [("SKIPPED", "not in the sample", job) for job in jobs[sample:]]
+        skipped = [("SKIPPED", "in an annotation", job) for job in sorted(idle)]
+        if sample is not None:
+            skipped += [("SKIPPED", "not in the sample", job) for job in jobs[sample:]]
         database.executemany("INSERT INTO work_results (worker_outcome, output, job_id) VALUES (?, ?, ?)", skipped)
 
 
