@@ -37,13 +37,11 @@ TITLES = {
 }
 MANY = (
     *("random", "evolution", "local_search", "reinforce_logits", "reinforce", "ppo", "nsga2", "mo_evolution", "pymoo"),
-    *("asha", "successive_halving", "hyperband", "dehb", "median_stop"),
+    *("asha", "successive_halving", "hyperband", "dehb", "median_stop", "bohb"),
+    *("optuna", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest"),
 )
-FEW = (
-    *("optuna", "bohb", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest"),
-    *("parego", "zero_cost"),
-)
-SEEDS = {**dict.fromkeys(MANY, 200), **dict.fromkeys(FEW, 20)}  # the slow ones take seconds to minutes a search
+FEW = ("syne_tune:searcher=kde", "zero_cost", "parego")
+SEEDS = {**dict.fromkeys(MANY, 200), **dict.fromkeys(FEW, 20)}  # the few take many seconds a search
 
 
 def make(folders: list[str]) -> None:

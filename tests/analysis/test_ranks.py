@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import scikit_posthocs
 from scipy import stats
+from scipy.special import expit, logit
+from statsmodels.stats.nonparametric import rank_compare_2indep
 from statsmodels.stats.proportion import proportion_confint
 
 from nasbench.analysis.plotting import style
@@ -218,6 +220,21 @@ def test_intervals_of_ranks_cover_at_least_as_they_say(n):
             given += 1
     assert covered / given >= 0.92 - 2 * np.sqrt(0.05 * 0.95 / 600)
     assert given >= 0.95 * 600
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (6, 13)])
+def test_the_rank_interval_of_two_strategies_is_that_of_statsmodels(sizes):
+    """Brunner and Munzel's interval of P(other better), on the logit scale by the delta method."""
+    rng = np.random.default_rng(3)
+    samples = {name: rng.normal(shift, 1, size) for name, shift, size in zip("ab", (0.4, 0.0), sizes)}
+    rows = [(name, "one", value) for name, values in samples.items() for value in values]
+    table = rank_intervals(pd.DataFrame(rows, columns=["strategy", "table", "score"])).set_index("strategy")
+    for name, other in ("ab", "ba"):
+        theirs = rank_compare_2indep(samples[other], samples[name], use_t=True)
+        half = float(np.diff(theirs.conf_int(alpha=0.05))[0]) / 2
+        reach = half / (theirs.prob1 * (1 - theirs.prob1))
+        expected = [1 + expit(logit(theirs.prob1) + side * reach) for side in (-1, 0, 1)]
+        assert table.loc[name, ["low", "rank", "high"]].tolist() == pytest.approx(expected)
 
 
 def test_a_rank_that_no_run_contradicts_has_no_interval():
