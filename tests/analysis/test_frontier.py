@@ -39,6 +39,7 @@ def test_a_verified_row_wins_and_later_recipes_stay_out(networks):
 
 def test_the_front_by_definition(networks):
     data = frontier_data("mult_adds", networks)
+    assert len(data) > 10
     for row in data.to_dict("records"):
         beaten = data[
             (data["mult_adds"] <= row["mult_adds"])

@@ -83,7 +83,9 @@ def test_from_ten_tables_on_iman_and_davenports_f_stands_beside(scores):
 def test_pairs_are_scikit_posthocs_nemenyi(scores):
     theirs = scikit_posthocs.posthoc_nemenyi_friedman(means(scores).to_numpy())
     theirs.index = theirs.columns = means(scores).columns
-    for row in nemenyi(scores).itertuples():
+    found = nemenyi(scores)
+    assert len(found) == 6
+    for row in found.itertuples():
         assert row.p == pytest.approx(theirs.loc[row.first, row.second], abs=1e-6)
 
 

@@ -49,6 +49,7 @@ def test_areas_agree_with_a_fine_sum(make, budget):
     table = regret_areas(frame, runs, optimum={TABLE: 1.0}, budget=budget)
     grid = np.linspace(0, table["budget"].iloc[0], 200_001)[:-1]
     course = trajectories(frame, runs)
+    assert sorted(table["run"]) == sorted(runs["run"])
     for row in table.itertuples():
         mine = course[course["run"] == row.run]
         at = np.searchsorted(mine["spent"], grid, side="right") - 1

@@ -123,7 +123,10 @@ def test_the_first_time_agrees_with_a_loop(make, by):
 
     frame, runs, _ = make.frames(children=30, seeds=5)
     course = trajectories(frame, runs, by)
-    for row in budget_to_target(frame, runs, 0.88, by).itertuples():
+    reaches = budget_to_target(frame, runs, 0.88, by)
+    assert reaches["run"].tolist() == runs["run"].tolist()
+    assert reaches["reached"].any()
+    for row in reaches.itertuples():
         there = [c.spent for c in course[course["run"] == row.run].itertuples() if c.val_acc >= 0.88]
         assert row.reached == bool(there)
         if there:

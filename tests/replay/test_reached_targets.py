@@ -73,7 +73,9 @@ def test_every_incumbent_that_reached_the_target_counts(digits, derived):
     # most that reached it moved on to a cell with a better validation and a worse test score
     last = frame[frame["stage"] == "final"].groupby("run")["test_acc"].last() >= SHARE * best
     assert last.sum() < reaches["reached"].sum()
-    for row in target_summary(reaches).itertuples():
+    summary = target_summary(reaches)
+    assert sorted(summary["strategy"]) == sorted(STRATEGIES)
+    for row in summary.itertuples():
         spent = mine.loc[(mine["strategy"] == row.strategy).to_numpy(), "hit"].fillna(SECONDS)
         assert (row.horizon, row.mean * 3600) == pytest.approx((HOURS, spent.mean()))
     _, p = survdiff(mine["hit"].fillna(SECONDS), mine["hit"].notna().astype(int), mine["strategy"])
