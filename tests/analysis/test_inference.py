@@ -33,6 +33,7 @@ from nasbench.analysis.inference.intervals import (
     pooled_interval,
     proportion_interval,
     uneven_skew,
+    welch_error,
 )
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.analysis.inference.verdicts import comparison_text, finding
@@ -126,6 +127,24 @@ def test_the_studentized_bootstrap_is_the_textbook_one():
     assert ends(ours) == pytest.approx((middle - t[-10] * error, middle - t[9] * error))
 
 
+def test_the_studentized_bootstrap_of_strata_weighs_each_by_its_share_of_the_runs():
+    """Against a plain loop: the error of a mean over strata adds their shares squared times their variances."""
+    strata, resamples = [NORMAL, 3 * OTHER[:6]], 399
+    ours = mean_interval(strata, np.random.default_rng(1), resamples=resamples)
+    rng, total = np.random.default_rng(1), sum(map(len, strata))
+    counts = [rng.multinomial(len(each), np.full(len(each), 1 / len(each)), size=resamples) for each in strata]
+
+    def mean_and_error(samples) -> tuple[float, float]:
+        shares = [len(each) / total for each in samples]
+        variance = sum((share * stats.sem(each)) ** 2 for share, each in zip(shares, samples))
+        return sum(share * each.mean() for share, each in zip(shares, samples)), math.sqrt(variance)
+
+    middle, error = mean_and_error(strata)
+    drawn = [mean_and_error([np.repeat(each, count) for each, count in zip(strata, pair)]) for pair in zip(*counts)]
+    t = np.sort([(mean - middle) / spread for mean, spread in drawn])
+    assert ends(ours) == pytest.approx((middle - t[-10] * error, middle - t[9] * error))
+
+
 def test_several_scores_of_the_same_runs_share_their_resamples():
     scores = [NORMAL, np.full(len(NORMAL), 0.5), NORMAL**2 + 1.0]
     made = []
@@ -167,6 +186,10 @@ def test_differences_means_of_pairs_and_shares_are_the_libraries():
         assert ends(proportion_interval(reached / n, n)) == pytest.approx(
             proportion_confint(reached, n, method="wilson"), abs=1e-12
         )
+
+
+def test_equal_scores_of_both_sides_have_no_error_and_all_degrees_of_freedom():
+    assert welch_error(np.full(5, 0.7), np.full(7, 0.9)) == (0.0, 10.0)
 
 
 def test_the_trimmed_interval_is_that_of_the_winsorized_variance():
