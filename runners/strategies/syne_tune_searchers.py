@@ -9,15 +9,25 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import numpy as np
-from pydantic import Field
+from packaging.version import Version
+from pydantic import Field, model_validator
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import population_advice
 from nasbench.spaces.base import Architecture, Space
 
 SearcherName = Literal["cqr", "bore", "kde", "regularized_evolution", "random_search"]
 REJECTED_IN_A_ROW: Final = 100
+OLDEST: Final = "0.16"
+"""Oldest Syne Tune that was tried and whose five searchers can be made and work; 0.13 to 0.15 lack some of them."""
 _STARTUP: Final = {"cqr": "num_init_random_draws", "bore": "init_random"}
+_STARTUP_OF_SYNE_TUNE: Final = {"cqr": 5, "bore": 6}
+_USED_BY: Final = {
+    "startup": tuple(_STARTUP),
+    "population": ("regularized_evolution",),
+    "sample": ("regularized_evolution",),
+}
 
 
 class SyneTuneConfig(StrategyConfig):
@@ -26,7 +36,8 @@ class SyneTuneConfig(StrategyConfig):
     searcher: SearcherName = Field(
         "cqr",
         description="Syne Tune's conformal quantile regression (Salinas et al. 2023, 2305.03623), BORE (2102.09009), kernel "
-        "densities (Falkner et al. 2018, 1807.01774), regularized evolution (1802.01548) or random search",
+        "densities (Falkner et al. 2018, 1807.01774; random until 15% of the children outnumber the decisions), regularized "
+        "evolution (1802.01548) or random search",
     )
     startup: int = Field(
         0,
@@ -39,8 +50,18 @@ class SyneTuneConfig(StrategyConfig):
         description="regularized_evolution: architectures in the population (ours, for budgets of hundreds; Syne Tune: 100)",
     )
     sample: int = Field(
-        5, ge=1, description="regularized_evolution: architectures of a tournament (ours; Syne Tune: 10)"
+        5,
+        ge=1,
+        description="regularized_evolution: architectures of a tournament, drawn with replacement (ours; Syne Tune: 10)",
     )
+
+    @model_validator(mode="after")
+    def _used(self) -> SyneTuneConfig:
+        """Refuse an option that the searcher would ignore."""
+        for name, searchers in _USED_BY.items():
+            if self.searcher not in searchers and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is an option of searcher {' and '.join(searchers)}, not of {self.searcher}")
+        return self
 
 
 class SyneTuneSearch(Strategy[SyneTuneConfig]):
@@ -49,7 +70,8 @@ class SyneTuneSearch(Strategy[SyneTuneConfig]):
     A decision is a categorical hyperparameter (`choice`) whose values are texts; a decision with one option is none. The
     searcher minimizes 1 - reward; a failed child has the reward 0, as in all strategies of this suite. An architecture that
     the limits of the search do not allow is not told, and another is asked for; after 100 of these in a row one allowed
-    architecture is drawn at random.
+    architecture is drawn at random. BORE fits its model again for each of these suggestions, so strict limits cost it seconds
+    per child.
 
     Source: Salinas et al. 2022, "Syne Tune: A Library for Large Scale Hyperparameter Tuning and Reproducible Research", and
     the searchers of the installed version, e.g. CQR (2305.03623) and BORE (2102.09009).
@@ -62,15 +84,30 @@ class SyneTuneSearch(Strategy[SyneTuneConfig]):
 
     Args:
         space: the space to search.
-        seed: seed of the searcher, >= 0.
+        seed: seed of all random draws, >= 0; the searcher's own seed is derived from it.
         config: options; None for the defaults.
 
     Raises:
         MissingExtra: when Syne Tune is not installed.
+        InputError: when it is older than `OLDEST`.
     """
 
     name = "syne_tune"
     config_type = SyneTuneConfig
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a budget of random architectures alone is random search; see `Strategy.advice`."""
+        searcher = getattr(config, "searcher", "")
+        if searcher == "regularized_evolution":
+            return population_advice(cls.name, config, children)
+        startup = getattr(config, "startup", 0) or _STARTUP_OF_SYNE_TUNE.get(searcher, 0)
+        if startup < children:
+            return ""
+        return (
+            f"{cls.name}: {searcher} draws the first {startup:,} architectures at random, so with a budget of {children:,} "
+            "children this is random search"
+        )
 
     def __init__(self, space: Space, seed: int, config: SyneTuneConfig | None = None) -> None:
         super().__init__(space, seed, config)
@@ -124,6 +161,13 @@ class SyneTuneSearch(Strategy[SyneTuneConfig]):
     def _started(self, seed: int) -> Any:
         """The searcher, or None for a space of one architecture, which Syne Tune's searchers refuse."""
         try:
+            from syne_tune import __version__ as installed
+
+            if Version(installed) < Version(OLDEST):
+                raise InputError(
+                    f"strategy 'syne_tune' needs syne-tune {OLDEST} or newer, and {installed} is installed: "
+                    "pip install --upgrade 'nasbench-suite[syne-tune]'"
+                )
             from syne_tune.config_space import choice
             from syne_tune.optimizer.schedulers.searchers.searcher_factory import searcher_factory
         except ImportError:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import pickle
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from optional_packages import need_package_of
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies import Outcome
 from nasbench.runners.strategies.conformance import check_strategy, converse
 from nasbench.runners.strategies.syne_tune_searchers import SyneTuneConfig, SyneTuneSearch
@@ -28,13 +32,17 @@ def outcome(index: int, architecture, status: str = "ok") -> Outcome:
     return Outcome(index, architecture, status, (), accuracy(architecture.choices), 1000, 1, 1.0)
 
 
+def config_of(searcher: str, **evolution: int) -> SyneTuneConfig:
+    return SyneTuneConfig(searcher=searcher, **(evolution if searcher == "regularized_evolution" else {}))
+
+
 MODELS = [pytest.param(name, marks=pytest.mark.slow) for name in ("cqr", "bore")]
 
 
 @pytest.mark.parametrize("searcher", [*MODELS, "kde", "regularized_evolution", "random_search"])
 def test_every_searcher_keeps_the_rules_of_strategies(searcher):
     children = {"bore": 8, "cqr": 7, "kde": 50}.get(searcher, 30)
-    check_strategy(SyneTuneSearch, SPACE, 0, SyneTuneConfig(searcher=searcher, population=6), children=children)
+    check_strategy(SyneTuneSearch, SPACE, 0, config_of(searcher, population=6), children=children)
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
@@ -63,7 +71,7 @@ def test_its_proposals_are_those_of_syne_tunes_own_loop(searcher):
     finally:
         np.random.set_state(before)  # noqa: NPY002
 
-    strategy = SyneTuneSearch(SPACE, seed, SyneTuneConfig(searcher=searcher, population=6, sample=2))
+    strategy = SyneTuneSearch(SPACE, seed, config_of(searcher, population=6, sample=2))
     ours = []
     for index in range(count):
         architecture = strategy.ask()
@@ -113,6 +121,74 @@ def test_a_space_of_one_architecture_is_searched():
 def test_an_outcome_of_no_proposal_is_refused():
     with pytest.raises(InputError, match="child 3 was not proposed"):
         SyneTuneSearch(SPACE, 0).tell(outcome(3, SPACE.decode([0] * 6)))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"searcher": "kde", "startup": 5}, "startup is an option of searcher cqr and bore, not of kde"),
+        ({"searcher": "cqr", "population": 7}, "population is an option of searcher regularized_evolution, not of cqr"),
+        ({"sample": 50}, "sample is an option of searcher regularized_evolution, not of cqr"),
+        ({"startup": -1}, "startup: input should be greater than or equal to 0"),
+    ],
+)
+def test_wrong_options_and_those_that_the_searcher_ignores_are_refused(options, told):
+    with pytest.raises(InputError, match=told):
+        Setting.of("syne_tune", options)
+
+
+@pytest.mark.parametrize(
+    ("searcher", "options", "random_ones"),
+    [
+        ("cqr", {}, 5),
+        ("bore", {}, 6),
+        ("bore", {"startup": 9}, 9),
+        ("regularized_evolution", {"population": 7}, 7),
+    ],
+)
+def test_a_budget_of_random_architectures_is_said_to_be_random_search(searcher, options, random_ones):
+    config = SyneTuneConfig(searcher=searcher, **options)
+    assert "this is random search" in SyneTuneSearch.advice(config, random_ones)
+    assert SyneTuneSearch.advice(config, random_ones + 1) == ""
+    started = SyneTuneSearch(SPACE, 0, config)._searcher
+    assert random_ones in (
+        getattr(started, name, None) for name in ("num_init_random_draws", "init_random", "population_size")
+    )
+
+
+def test_kernel_densities_begin_when_the_best_outnumber_the_decisions():
+    def proposals(searcher: str) -> list[tuple[int, ...]]:
+        strategy = SyneTuneSearch(SPACE, 0, SyneTuneConfig(searcher=searcher))
+        return [each.choices for each in converse(strategy, 60, score=lambda each: accuracy(each.choices)).proposals]
+
+    pairs = list(zip(proposals("kde"), proposals("random_search"), strict=True))
+    first = next(index for index, (kde, random) in enumerate(pairs) if kde != random)
+    assert first == 47  # 15% of 47 is the first whole number above six decisions
+
+
+def test_an_error_of_the_searcher_leaves_the_callers_state(monkeypatch):
+    search = SyneTuneSearch(SPACE, 0, SyneTuneConfig(searcher="random_search"))
+
+    def fails() -> None:
+        np.random.rand()  # noqa: NPY002
+        warnings.simplefilter("error")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(search._searcher, "suggest", fails)
+
+    def callers_state() -> tuple[object, ...]:
+        return pickle.dumps(np.random.get_state()), list(warnings.filters), logging.root.manager.disable  # noqa: NPY002
+
+    before = callers_state()
+    with pytest.raises(ZeroDivisionError):
+        search.ask()
+    assert callers_state() == before
+
+
+def test_an_older_syne_tune_is_refused(monkeypatch):
+    monkeypatch.setattr("syne_tune.__version__", "0.15.0")
+    with pytest.raises(InputError, match=r"needs syne-tune 0\.16 or newer, and 0\.15\.0 is installed"):
+        SyneTuneSearch(SPACE, 0)
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch):
