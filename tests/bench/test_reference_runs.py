@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optional_packages import need_package_of
 
 from nasbench.api.benching import open_tasks
 from nasbench.benchmark.definition import exact_mean, load_benchmark
@@ -24,9 +25,18 @@ FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] /
 needs_nb201 = pytest.mark.skipif(
     not (FOLDER / "nb201_tss.npz").exists(), reason="needs nb201_tss.npz (NASBENCH_SHARED_DATA names its folder)"
 )
-SLOW = ("zero_cost", "bohb", "optuna", "ppo", "reinforce")  # a quarter of a second to seconds a search
-USED_PACKAGES = {"npenas": "scikit-learn", "optuna": "optuna", "pymoo": "pymoo"}
-FEWER = {"optuna": 20, "bohb": 20}  # strategies whose searches take seconds have fewer
+# These take a quarter of a second to a minute a search.
+SLOW = (
+    *("bohb", "optuna", "ppo", "reinforce", "parego", "zero_cost"),
+    *("bananas:predictor=forest", "gp:kernel=hamming", "npenas:predictor=forest", "syne_tune:searcher=kde"),
+)
+USED_PACKAGES = {
+    **dict.fromkeys(("bananas", "npenas"), "scikit-learn"),
+    "optuna": "optuna",
+    "pymoo": "pymoo",
+    "syne_tune": "syne-tune",
+}
+FEWER = dict.fromkeys(("parego", "syne_tune:searcher=kde", "zero_cost"), 20)  # their searches take many seconds
 REFERENCE = reference_runs(SUITE)
 
 
@@ -59,7 +69,8 @@ def test_a_mean_does_not_depend_on_the_order_in_which_numbers_are_added():
 
 
 def require_versions(entry):
-    """Skip a strategy that uses a package of another version than its reference runs were made with."""
+    """Skip a strategy that needs a missing package, or uses one of another version than its reference runs were made with."""
+    need_package_of(entry.shown.partition(":")[0])
     package = USED_PACKAGES.get(entry.shown.partition(":")[0], "")
     for other in other_versions(REFERENCE.made):
         if package and other.startswith(f"{package} "):
@@ -86,7 +97,9 @@ def test_a_sample_of_each_strategy_is_replayed(entry):
 @pytest.mark.parametrize("entry", REFERENCE.entries, ids=lambda each: each.shown)
 def test_a_larger_sample_is_replayed(entry):
     require_versions(entry)
-    require_reproduced(entry, 5)
+    if entry.shown == "zero_cost":
+        pytest.skip("its scores of untrained networks may differ between processors in the last bit")
+    require_reproduced(entry, 2 if entry.shown == "parego" else 5)
 
 
 def test_runs_on_one_task_of_the_full_suite_ship_beside_their_table():
