@@ -11,7 +11,7 @@ import click
 
 from nasbench.cli.architectures import architectures_of, find_architecture
 from nasbench.cli.options import completing, pairs, print_table, protocol_names, set_option, space_names
-from nasbench.cli.output import is_quiet, say
+from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, UnknownName
 from nasbench.outputs import STANDARD_OUTPUT, ending_of
@@ -72,7 +72,13 @@ def score_names() -> Iterable[str]:
     help="With --correlate, in place of zero-cost scores: accuracies by the weights that a strategy shares, e.g. "
     "darts:epochs=30; repeatable.",
 )
-@click.option("-n", "--head", default=None, type=click.IntRange(1), help="With --correlate: the first N architectures.")
+@click.option(
+    "-n",
+    "--head",
+    default=None,
+    type=click.IntRange(1),
+    help="With --correlate: N architectures, drawn at random by --seed.",
+)
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write the scores as CSV, too.")
 def score(
     what: Sequence[str],
@@ -208,8 +214,7 @@ def _correlate(
     from nasbench.store.query import Results
 
     results = Results(list(files))
-    trained = mean_by_hash(results.frame())
-    trained = trained if head is None else trained.head(head)
+    trained = _drawn(mean_by_hash(results.frame()), head, seed)
     chosen = _protocol_of(results.runs(), changes) if protocol is None else get_protocol(protocol, changes)
     scored = _scored(architectures_of(trained), names, chosen, seed, device)
     frame = trained.join(scored.drop(columns="hash"))
@@ -231,8 +236,7 @@ def _correlate_shared(
         raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate --shared darts")
     for text in strategies:
         _sharing(text)  # all of them, before the first one is trained
-    trained = mean_by_hash(Results(list(files)).frame())
-    trained = trained if head is None else trained.head(head)
+    trained = _drawn(mean_by_hash(Results(list(files)).frame()), head, seed)
     architectures = architectures_of(trained)
     seconds = []
     for text in strategies:
@@ -244,6 +248,17 @@ def _correlate_shared(
         (*table.columns, "seconds"), [(*row, each) for row, each in zip(table.itertuples(index=False), seconds)]
     )
     _write(trained, output)
+
+
+def _drawn(trained: pd.DataFrame, count: int | None, seed: int) -> pd.DataFrame:
+    """Draw rows at random: the first ones of a complete table are all alike, and the first of a search are its worst."""
+    if count is None or count >= len(trained):
+        return trained
+    import numpy as np
+
+    places = np.sort(np.random.default_rng(seed).choice(len(trained), size=count, replace=False))
+    note(f"{count:,} of {len(trained):,} architectures, drawn at random (seed {seed})", err=True)
+    return trained.iloc[places].reset_index(drop=True)
 
 
 def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) -> list[float]:

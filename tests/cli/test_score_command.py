@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from commands import nasbench
 from searching import search, tiny_plan
 
+from nasbench.analysis.statistics.agreement import mean_by_hash
 from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.search import accountant
 from nasbench.runners.strategies.zero_cost import ZeroCostSearch
@@ -19,6 +21,7 @@ from nasbench.spaces import Architecture, from_json, get_space
 from nasbench.store.query import Results
 from nasbench.zero_cost import ZERO_COST, zero_cost_score
 
+TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 JSON = '{"space":"nasbench201","choices":[1,2,3,3,4,1]}'
 
 
@@ -90,7 +93,32 @@ def test_correlation_with_what_was_trained(results: Path, tmp_path: Path):
     name, n, spearman, *_ = output.splitlines()[1].split()
     assert (name, n) == ("params", "4")
     assert float(spearman) == pytest.approx(expected, abs=1e-4)
-    assert score(str(results), "--correlate", "--scores", "params", "--head", "3").splitlines()[1].split()[1] == "3"
+
+
+def test_some_of_a_complete_table_are_drawn_at_random(tmp_path: Path):
+    """The first cells of a table have no operation on most edges, so they are not like the others."""
+
+    def drawn(seed: int) -> list[str]:
+        output = score(
+            TABLE,
+            "--correlate",
+            "--scores",
+            "params",
+            "-n",
+            "40",
+            "--seed",
+            str(seed),
+            "-o",
+            str(tmp_path / f"{seed}.csv"),
+        )
+        assert output.splitlines()[1].split()[1] == "40"
+        return pd.read_csv(tmp_path / f"{seed}.csv")["hash"].tolist()
+
+    means = mean_by_hash(Results(TABLE).frame())
+    places = [means["hash"].tolist().index(each) for each in drawn(0)]
+    assert places == sorted(set(places))
+    assert len(means) / 3 < np.mean(places) < len(means) * 2 / 3
+    assert drawn(0) != drawn(1)
 
 
 def test_the_search_trains_what_it_ranks_highest(results: Path):
