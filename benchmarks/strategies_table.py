@@ -167,13 +167,13 @@ The archive has no curves, so no training can stop early on it: `asha`, `success
 
 REASONS = {
     "pnas": "searches cells of blocks alone",
-    "enas": "trains shared weights, which a table has not",
-    "darts": "trains shared weights, which a table has not",
-    "gdas": "trains shared weights, which a table has not",
-    "drnas": "trains shared weights, which a table has not",
-    "pcdarts": "trains shared weights, which a table has not",
+    "enas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    "darts": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    "gdas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    "drnas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    "pcdarts": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
     "syne_tune": "takes a second per child with its usual searcher, and was not run for this table",
-    "rs_ws": "trains shared weights, which a table has not",
+    "rs_ws": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
 }
 SLOW = "takes seconds to minutes a search, and was not run for this table; `--make` runs it"
 ELSEWHERE = "[150 children on both tables](strategies.md#regret)"

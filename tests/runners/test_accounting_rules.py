@@ -152,3 +152,17 @@ def test_a_search_trains_again_what_the_machine_ended(tmp_path, status):
     row = children(tmp_path / "a.h5").iloc[0]
     cache = ScoreCache([str(tmp_path / "a.h5")])
     assert cache.get(row["hash"], plan.fingerprint, int(row["seed"]), test=False) is None
+
+
+@pytest.mark.parametrize(
+    ("cached", "hours"), [("charge", CHILD_SECONDS / HOUR), ("free", 0.0), ("off", CHILD_SECONDS / HOUR)]
+)
+def test_a_final_training_is_taken_from_the_cache_unless_it_is_off(tmp_path, cached, hours):
+    first = tiny_plan(budget="3 children", final="best")
+    search(first, tmp_path / "a.h5", MadeUp())
+    again = tiny_plan(budget="2 children", final="best", cached=cached)
+    search(again, tmp_path / "a.h5", MadeUp())
+    final = Results(str(tmp_path / "a.h5")).frame(stage="final")
+    (row,) = final[final["run"] == again.run].to_dict("records")
+    assert row["cached_from"] == ("" if cached == "off" else f"{first.run}/0")
+    assert row["gpu_hours"] == pytest.approx(hours)
