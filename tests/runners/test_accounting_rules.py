@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -74,11 +75,37 @@ def test_the_searchers_seconds_count_against_the_budget(tmp_path):
     # 4 s of training + 1 s of making the strategy + 1 s of ask; then 4 s + 1 s of tell + 1 s of ask: 12 of 10.
     assert frame["searcher_seconds"].tolist() == [2, 2]
     assert frame["counted"].tolist() == [True, False]
+    assert frame["reward"].notna().tolist() == [True, False]  # what was not told has no reward
     run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
     assert run["searcher_hours"] * HOUR == pytest.approx(2)
     assert run["training_hours"] * HOUR == pytest.approx(CHILD_SECONDS - EVALUATION_SECONDS)
     # The second child and the searcher's 2 s for it are beyond the budget; so is the 1 s in which it was stored.
     assert run["uncounted_hours"] * HOUR == pytest.approx(CHILD_SECONDS + 2 + 1)
+
+
+class CutOff(MadeUp):
+    """A child that has less time than it needs is stopped shortly before that time has passed."""
+
+    def submit(self, ticket, child):
+        super().submit(ticket, child)
+        self.left = child.timeout_seconds
+
+    def wait(self):
+        ((ticket, evaluation),) = super().wait()
+        if self.left < CHILD_SECONDS:
+            spent = {"train_seconds": 0.95 * self.left, "eval_seconds": 0.0}
+            evaluation = replace(evaluation, status="timed_out", val_acc=float("nan"), curves={}, **spent)
+        return [(ticket, evaluation)]
+
+
+def test_a_child_that_the_end_of_the_budget_stops_is_no_failure(tmp_path):
+    """It did not use up the budget, and was not too slow by itself: it must not be told, nor followed by another child."""
+    executor = CutOff()
+    search(tiny_plan(budget="10 gpu-seconds", final="none", cached="off"), tmp_path / "a.h5", executor)
+    frame = children(tmp_path / "a.h5")
+    assert frame["status"].tolist() == ["ok", "ok", "timed_out"]
+    assert frame["counted"].tolist() == [True, True, False]
+    assert 0 < executor.left <= 10 - 2 * CHILD_SECONDS
 
 
 @pytest.mark.usefixtures("ticking")
