@@ -11,6 +11,7 @@ from searching import search, tiny_plan
 
 from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.search import accountant
+from nasbench.runners.strategies.random import RandomSearch
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES, REPEATABLE_STATUSES, STATUSES
 from nasbench.store.query import Results
@@ -76,6 +77,8 @@ def test_the_searchers_seconds_count_against_the_budget(tmp_path):
     assert frame["searcher_seconds"].tolist() == [2, 2]
     assert frame["counted"].tolist() == [True, False]
     assert frame["reward"].notna().tolist() == [True, False]  # what was not told has no reward
+    # A child's own seconds and those of the searcher before it are part of what is spent when it is stored, if it counts.
+    assert (frame["spent_gpu_hours"] * HOUR).tolist() == pytest.approx([CHILD_SECONDS + 2, CHILD_SECONDS + 2])
     run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
     assert run["searcher_hours"] * HOUR == pytest.approx(2)
     assert run["training_hours"] * HOUR == pytest.approx(CHILD_SECONDS - EVALUATION_SECONDS)
@@ -98,13 +101,15 @@ class CutOff(MadeUp):
         return [(ticket, evaluation)]
 
 
-def test_a_child_that_the_end_of_the_budget_stops_is_no_failure(tmp_path):
+def test_a_child_that_the_end_of_the_budget_stops_is_no_failure(tmp_path, monkeypatch):
     """It did not use up the budget, and was not too slow by itself: it must not be told, nor followed by another child."""
-    executor = CutOff()
+    executor, told = CutOff(), []
+    monkeypatch.setattr(RandomSearch, "tell", lambda _self, outcome: told.append(outcome.index))
     search(tiny_plan(budget="10 gpu-seconds", final="none", cached="off"), tmp_path / "a.h5", executor)
     frame = children(tmp_path / "a.h5")
     assert frame["status"].tolist() == ["ok", "ok", "timed_out"]
     assert frame["counted"].tolist() == [True, True, False]
+    assert told == [0, 1]
     assert 0 < executor.left <= 10 - 2 * CHILD_SECONDS
 
 
