@@ -198,3 +198,22 @@ def test_a_final_training_is_taken_from_the_cache_unless_it_is_off(tmp_path, cac
     (row,) = final[final["run"] == again.run].to_dict("records")
     assert row["cached_from"] == ("" if cached == "off" else f"{first.run}/0")
     assert row["gpu_hours"] == pytest.approx(hours)
+
+
+class Rising(MadeUp):
+    """Every child of the search is better than the one before."""
+
+    def wait(self):
+        self._score += 0.1
+        return super().wait()
+
+
+@pytest.mark.parametrize(("final", "chosen"), [("best", [2]), ("incumbents", [0, 1, 2]), ("none", [])])
+def test_what_is_trained_again_are_incumbents_and_none_of_it_counts(tmp_path, final, chosen):
+    search(tiny_plan(budget="3 children", final=final, cached="off"), tmp_path / "a.h5", Rising(score=0.1))
+    rows = Results(str(tmp_path / "a.h5")).frame()
+    searched, again = rows[rows["stage"] == "search"], rows[rows["stage"] == "final"]
+    assert again["hash"].tolist() == searched["hash"].iloc[chosen].tolist()
+    assert len(set(searched["hash"])) == 3
+    assert searched["counted"].all()
+    assert not again["counted"].any()
