@@ -151,8 +151,9 @@ What each strategy reaches with its usual options under equal budgets. The searc
 - Reached 99%: share of searches whose incumbent has 99% of the best score that they can see. Time to 99% is the median over all searches; one that never
   reached it counts as longer than the budget.
 - Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
-- `nsga2`, `mo_evolution` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
-- The slow strategies have fewer searches: n says how many. A mean of 20 searches separates only large differences.
+- `nsga2`, `mo_evolution`, `parego` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
+- `zero_cost` scores untrained networks on its usual images, digits, on both tables; the time for it is in "own s", and not charged to the budget.
+- Strategies whose searches take many seconds have fewer: n says how many. A mean of 20 searches separates only large differences.
 """
 
 NOTES = {
@@ -167,7 +168,7 @@ The archive has no curves, so no training can stop early on it: `asha`, `success
 
 REASONS = {
     "pnas": "searches cells of blocks alone",
-    "enas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    "enas": "trains shared weights, which no table has",
     "darts": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
     "gdas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
     "drnas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
