@@ -11,10 +11,13 @@ from searching import search, tiny_plan
 
 from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.search import accountant
+from nasbench.runners.search.loop import Search
+from nasbench.runners.search.progress import Progress
 from nasbench.runners.strategies.random import RandomSearch
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES, REPEATABLE_STATUSES, STATUSES
 from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
 from nasbench.training.evaluation import Evaluation
 
 CHILD_SECONDS = 4.0
@@ -217,3 +220,25 @@ def test_what_is_trained_again_are_incumbents_and_none_of_it_counts(tmp_path, fi
     assert len(set(searched["hash"])) == 3
     assert searched["counted"].all()
     assert not again["counted"].any()
+
+
+class Kept:
+    """Records which children are kept as the best one."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bool]] = []
+
+    def keeper(self, index: int, best: float) -> None:
+        return None
+
+    def committed(self, index: int, incumbent: bool) -> None:
+        self.calls.append((index, incumbent))
+
+
+def test_the_network_of_a_child_beyond_the_budget_is_not_kept_as_the_best(tmp_path):
+    plan, kept = tiny_plan(budget="10 gpu-seconds", final="none", cached="off"), Kept()
+    with ResultsWriter(tmp_path / "a.h5") as writer, Rising(score=0.1) as executor:
+        Search(plan, [], writer, ScoreCache([]), executor, Progress("test"), kept=kept).run()
+    frame = children(tmp_path / "a.h5")
+    assert frame["val_acc"].is_monotonic_increasing
+    assert kept.calls == [(0, True), (1, True), (2, False)]
