@@ -50,6 +50,7 @@ class SumOfChoices(Counter):
         return Counts(sum(architecture.choices), 0)
 
 
+@pytest.mark.slow
 def test_the_search_ends_where_nothing_more_fits():
     """pymoo proposes no architecture twice, and those that do not fit are never trained."""
     space = get_space("choices:4/3/2")
