@@ -251,7 +251,7 @@ def _correlate_shared(
 
 
 def _drawn(trained: pd.DataFrame, count: int | None, seed: int) -> pd.DataFrame:
-    """Draw rows at random: the first ones of a complete table are all alike, and the first of a search are its worst."""
+    """Draw rows at random: the first ones of a table or a search are not like the others."""
     if count is None or count >= len(trained):
         return trained
     import numpy as np

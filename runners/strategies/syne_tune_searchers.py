@@ -67,9 +67,9 @@ class SyneTuneConfig(StrategyConfig):
 class SyneTuneSearch(Strategy[SyneTuneConfig]):
     """A searcher of Syne Tune proposes the choices of all decisions.
 
-    A decision is a categorical hyperparameter (`choice`) whose values are texts; a decision with one option is none. The
-    searcher minimizes 1 - reward; a failed child has the reward 0, as in all strategies of this suite. An architecture that
-    the limits of the search do not allow is not told, and another is asked for; after 100 of these in a row one allowed
+    A decision is a categorical hyperparameter (`choice`) with texts as values; decisions with one option are left out. The
+    searcher minimizes 1 - reward; a failed child has the reward 0, as in all strategies of this suite. The searcher is told
+    nothing of an architecture that the limits of the search do not allow, and proposes another; after 100 of these in a row one allowed
     architecture is drawn at random. BORE fits its model again for each of these suggestions, so strict limits cost it seconds
     per child.
 

@@ -21,7 +21,6 @@ from nasbench.spaces.constrained import under_limits
 
 need_package_of("syne_tune")
 SPACE = get_space("nasbench201")
-SEARCHERS = ("cqr", "bore", "kde", "regularized_evolution", "random_search")
 
 
 def accuracy(choices) -> float:
