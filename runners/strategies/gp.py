@@ -53,8 +53,7 @@ class GaussianProcess(BatchStrategy[GpConfig]):
     Noise and scales are those of the highest marginal likelihood.
 
     Source: Ru et al. 2020 (2006.07556, NAS-BOWL), algorithm 1; Rasmussen & Williams 2006, chapter 2.
-    Deviation: scikit-learn fits the process. In the released code half of the candidates are mutations, half are random;
-    so they are here. Failed children have reward 0.
+    As in the released code, half of the candidates are mutations and half are random. Failed children have reward 0.
     """
 
     name = "gp"

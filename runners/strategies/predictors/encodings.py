@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ def features(architecture: Architecture, encoding: Encoding, iterations: int = 2
         raise InputError(
             f"the encoding {encoding!r} needs a space of {needs}, got {architecture.space.spec!r}; take 'adjacency' or 'auto'"
         )
-    return path_features(graph) if encoding == "path" else neighbourhood_features(graph, iterations)
+    return path_features(graph) if encoding == "path" else _neighbourhoods(graph, iterations)
 
 
 def decision_features(architecture: Architecture) -> Bag:
@@ -119,6 +120,12 @@ def neighbourhood_features(graph: OperationGraph, iterations: int) -> Bag:
         ]
         counts.update(f"{iteration}:{label}" for label in labels)
     return {name: float(count) for name, count in counts.items()}
+
+
+@lru_cache(maxsize=16384)
+def _neighbourhoods(graph: OperationGraph, iterations: int) -> Bag:
+    """Return `neighbourhood_features`, which a model asks for again at each of its fits."""
+    return neighbourhood_features(graph, iterations)
 
 
 def _digest(text: str) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.runners.strategies.predictors.encodings import Bag, Columns, features
+from nasbench.runners.strategies.predictors.encodings import Columns, features
 from nasbench.runners.strategies.predictors.operation_graphs import operation_graph
+from nasbench.runners.strategies.predictors.spectral_process import NOISES, SIGNALS, START, SpectralProcess
 from nasbench.spaces.base import Architecture
 
 FloatArray = NDArray[np.float64]
 Kernel = Literal["auto", "wl", "hamming"]
-
-LEAST_NOISE, MOST_NOISE = 1e-6, 1.0  # variance of the noise, of a target with variance 1
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class ArchitectureProcess:
             number of decisions that differ; "auto": "wl" where the space has graphs, else "hamming".
         iterations: of "wl": the likelihood chooses among neighbourhoods of 1 to so many steps.
 
-    Source: Rasmussen & Williams 2006, chapters 2 and 5; for "wl" Ru et al. 2020 (2006.07556). Computed by scikit-learn.
+    Source: Rasmussen & Williams 2006, chapters 2 and 5; for "wl" Ru et al. 2020 (2006.07556). "hamming" is computed
+    by scikit-learn; "wl", whose only parameters are a scale and the noise, by one decomposition (`SpectralProcess`).
     """
 
     kernel: Kernel = "auto"
@@ -49,41 +49,44 @@ class ArchitectureProcess:
             Means and standard deviations [m], in the unit of the targets.
         """
         center, scale = float(targets.mean()), float(targets.std()) or 1.0
-        graphs = self._by_graphs(known[0])
-        both = [*known, *pool]
-        fitted: list[tuple[Any, FloatArray]] = []
-        for bags in self._bags(both, graphs):
-            inputs = Columns(bags).matrix(bags)
-            if graphs:
-                inputs = inputs / np.linalg.norm(inputs, axis=1, keepdims=True)
-            process = _process(graphs)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # scales at their bounds, which are no error here
-                process.fit(inputs[: len(known)], (targets - center) / scale)
-            fitted.append((process, inputs[len(known) :]))
-        process, candidates = max(fitted, key=lambda pair: float(pair[0].log_marginal_likelihood_value_))
-        mean, deviation = process.predict(candidates, return_std=True)
+        scaled = (targets - center) / scale
+        predict = self._by_graphs if self._has_graphs(known[0]) else _by_decisions
+        mean, deviation = predict(known, scaled, pool)
         return mean * scale + center, deviation * scale
 
-    def _by_graphs(self, architecture: Architecture) -> bool:
+    def _has_graphs(self, architecture: Architecture) -> bool:
         return operation_graph(architecture) is not None if self.kernel == "auto" else self.kernel == "wl"
 
-    def _bags(self, architectures: list[Architecture], graphs: bool) -> list[list[Bag]]:
-        """Return the features of all architectures, for each kernel that is tried."""
-        if not graphs:
-            return [[features(each, "adjacency") for each in architectures]]
-        steps = range(1, self.iterations + 1)
-        return [[features(each, "wl", iterations) for each in architectures] for iterations in steps]
+    def _by_graphs(
+        self, known: Sequence[Architecture], targets: FloatArray, pool: Sequence[Architecture]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Predict by the neighbourhoods whose likelihood is highest."""
+        count = len(known)
+        fitted: list[tuple[SpectralProcess, FloatArray]] = []
+        for iterations in range(1, self.iterations + 1):
+            bags = [features(each, "wl", iterations) for each in [*known, *pool]]
+            inputs = Columns(bags).matrix(bags)
+            inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+            similarity = inputs @ inputs[:count].T
+            fitted.append((SpectralProcess.fit(similarity[:count], targets), similarity[count:]))
+        process, similarity = max(fitted, key=lambda pair: pair[0].log_likelihood)
+        return process.predict(similarity)
 
 
-def _process(graphs: bool) -> Any:
-    """Make a Gaussian process with noise, whose scales are fitted."""
+def _by_decisions(
+    known: Sequence[Architecture], targets: FloatArray, pool: Sequence[Architecture]
+) -> tuple[FloatArray, FloatArray]:
+    """Predict by the number of decisions that differ."""
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    if graphs:  # of vectors of length 1: their cosine
-        similarity = DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
-    else:  # of one-hot decisions: the distance is the root of twice the number of decisions that differ
-        similarity = Matern(length_scale=2.0, length_scale_bounds=(0.1, 100.0), nu=2.5)
-    kernel = ConstantKernel(1.0, (1e-2, 1e3)) * similarity + WhiteKernel(0.1, (LEAST_NOISE, MOST_NOISE))
-    return GaussianProcessRegressor(kernel, normalize_y=False, random_state=0)
+    bags = [features(each, "adjacency") for each in [*known, *pool]]
+    inputs = Columns(bags).matrix(bags)
+    # Of one-hot decisions: the distance is the root of twice the number of decisions that differ.
+    kernel = ConstantKernel(START[0], SIGNALS) * Matern(length_scale=2.0, length_scale_bounds=(0.1, 100.0), nu=2.5)
+    process = GaussianProcessRegressor(kernel + WhiteKernel(START[1], NOISES), normalize_y=False, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scales at their bounds, which are no error here
+        process.fit(inputs[: len(known)], targets)
+    mean, deviation = process.predict(inputs[len(known) :], return_std=True)
+    return mean, deviation
