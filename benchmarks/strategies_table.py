@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from nasbench.api.benching import open_tasks, search_bar
@@ -28,20 +29,21 @@ from nasbench.tabular.tables import published_replays
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "strategies-table.md"
 FOLDER = ROOT / "results" / "reference"
+SHARED = ROOT / "results" / "one_shot_searches.csv"  # made by one_shot_table.py
 
 CLOSE = 0.99  # of the best score that a search can see
+SHARED_TASK = "digits201-2"
 TASKS = {"suite-v1": "digits201-2", "suite-v1-full": "nasbench201-cifar10"}
 TITLES = {
     "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
     "nasbench201-cifar10": "NAS-Bench-201, CIFAR-10, 34,000 s (about 300 trainings of 12 epochs)",
 }
-MANY = (
+STRATEGIES_HERE = (
     *("random", "evolution", "local_search", "reinforce_logits", "reinforce", "ppo", "nsga2", "mo_evolution", "pymoo"),
-    *("asha", "successive_halving", "hyperband", "dehb", "median_stop", "bohb"),
-    *("optuna", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest"),
+    *("asha", "successive_halving", "hyperband", "dehb", "median_stop", "bohb", "parego", "zero_cost"),
+    *("optuna", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest", "syne_tune:searcher=kde"),
 )
-FEW = ("syne_tune:searcher=kde", "zero_cost", "parego")
-SEEDS = {**dict.fromkeys(MANY, 200), **dict.fromkeys(FEW, 20)}  # the few take many seconds a search
+SEEDS = 200
 
 
 def make(folders: list[str]) -> None:
@@ -50,10 +52,10 @@ def make(folders: list[str]) -> None:
         loaded, path = load_benchmark(suite), FOLDER / f"{suite}.npz"
         opened, _ = open_tasks(loaded, folders)
         with search_bar(0, True) as ended:
-            for name, seeds in SEEDS.items():
+            for name in STRATEGIES_HERE:
                 earlier = read_runs(path) if path.exists() else None
                 _, skipped = make_reference(
-                    loaded, {task: opened[task]}, [name], seeds, 1, earlier, ended, partial(write_runs, path)
+                    loaded, {task: opened[task]}, [name], SEEDS, 1, earlier, ended, partial(write_runs, path)
                 )
                 for each in skipped:
                     print(f"{suite}: no runs of {each.strategy}: {each.why}")
@@ -117,6 +119,35 @@ def table_of(runs: BenchmarkRuns, task: str) -> Iterator[str]:
         )
 
 
+def shared_weights(rows: pd.DataFrame, limit: float) -> Iterator[str]:
+    """Lines of the table of the strategies that train a super-network, the least regret first.
+
+    Args:
+        rows: searches, with the columns of results/one_shot_searches.csv.
+        limit: the budget, in seconds.
+
+    Yields:
+        The lines.
+    """
+    yield (
+        "| strategy | n | super-network | children | regret of the first proposal | regret of the choice | "
+        "regret of the searched score | reached 99% | time to 99% | tau |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    groups = [(rows["regret"].mean(), str(name), rows) for name, rows in rows.groupby("strategy")]
+    for _, name, searches in sorted(groups, key=lambda each: each[:2]):
+        close = float(np.median(searches["close_seconds"]))
+        columns = [
+            with_interval(*around(scale * searches[column]))
+            for column, scale in (("derived_regret", 100), ("regret", 100), ("searched_regret", 100), ("tau", 1))
+        ]
+        yield (
+            f"| `{name}` | {len(searches)} | {searches['supernet_seconds'].mean():.0f} s | {searches['children'].mean():.0f} | "
+            f"{' | '.join(columns[:3])} | {np.isfinite(searches['close_seconds']).mean():.0%} | "
+            f"{f'{close:,.0f} s' if math.isfinite(close) else f'> {limit:,.0f} s'} | {columns[3]} |"
+        )
+
+
 def published_beside(runs: BenchmarkRuns, task: str) -> Iterator[str]:
     """Lines of the table of published results on the same table and data set, under their budgets."""
     entries = {entry.strategy: entry for entry in runs.entries if task in entry.runs}
@@ -153,7 +184,6 @@ What each strategy reaches with its usual options under equal budgets. The searc
 - Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
 - `nsga2`, `mo_evolution`, `parego` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
 - `zero_cost` scores untrained networks on its usual images, digits, on both tables; the time for it is in "own s", and not charged to the budget.
-- Strategies whose searches take many seconds have fewer: n says how many. A mean of 20 searches separates only large differences.
 """
 
 NOTES = {
@@ -166,15 +196,21 @@ The archive has no curves, so no training can stop early on it: `asha`, `success
 """,
 }
 
+SHARED_WEIGHTS = """\
+## Shared weights, digits201-2, the same 400 s
+These strategies train a super-network first. Its processor seconds are charged, then its proposals are looked up in the table until the 400 s are spent.
+The super-network has the size and the images of the table's networks (N = 3, F = 4), and the options of `preset=auto` for 300 children; `enas`, which has none,
+its usual ones (`python benchmarks/one_shot_table.py`, results/one_shot_searches.csv). With the weights of the super-network,
+[50 random cells are scored](one-shot.md#measured): tau is Kendall's with what the table says of them. Fewer searches than above, since each takes minutes.
+"""
+
 REASONS = {
     "pnas": "searches cells of blocks alone",
-    "enas": "trains shared weights, which no table has",
-    "darts": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
-    "gdas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
-    "drnas": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
-    "pcdarts": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
+    **dict.fromkeys(
+        ("enas", "darts", "gdas", "drnas", "pcdarts", "rs_ws"),
+        "is not on NAS-Bench-201: its super-network takes hours of a GPU on CIFAR-10",
+    ),
     "syne_tune": "takes a second per child with its usual searcher, and was not run for this table",
-    "rs_ws": "trains shared weights, which no table has; what it finds on digits201: [measured](one-shot.md#measured)",
 }
 SLOW = "takes seconds to minutes a search, and was not run for this table; `--make` runs it"
 ELSEWHERE = "[150 children on both tables](strategies.md#regret)"
@@ -197,11 +233,12 @@ def missing(found: Mapping[str, BenchmarkRuns]) -> Iterator[str]:
         yield f"- `{name}` {REASONS.get(name, SLOW)}{more}."
 
 
-def page(found: Mapping[str, BenchmarkRuns]) -> str:
+def page(found: Mapping[str, BenchmarkRuns], shared: pd.DataFrame) -> str:
     """Write the page.
 
     Args:
         found: suite -> its runs.
+        shared: searches with shared weights, see `shared_weights`.
 
     Returns:
         The text.
@@ -209,6 +246,9 @@ def page(found: Mapping[str, BenchmarkRuns]) -> str:
     lines = [HEAD]
     for suite, task in TASKS.items():
         lines += [f"## {TITLES[task]}", *table_of(found[suite], task), "", NOTES[task]]
+        if task == SHARED_TASK:
+            limit = found[suite].scales[task].seconds["large"]
+            lines += [SHARED_WEIGHTS, *shared_weights(shared, limit), ""]
     absent = list(missing(found))
     if absent:
         lines += ["## What is missing", *absent, ""]
@@ -230,7 +270,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.make:
         make(given.tables)
-    PAGE.write_text(page(stored()), encoding="utf-8")
+    PAGE.write_text(page(stored(), pd.read_csv(SHARED)), encoding="utf-8")
     print(f"wrote {PAGE}")
 
 

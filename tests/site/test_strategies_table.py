@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nasbench.benchmark.incumbents import TaskRuns, TaskScale
@@ -43,7 +44,8 @@ def searches() -> TaskRuns:
 
 
 def test_the_page_is_that_of_the_runs_that_ship(script):
-    assert script.page(script.stored()) == script.PAGE.read_text(encoding="utf-8")
+    shared = pd.read_csv(script.SHARED)
+    assert script.page(script.stored(), shared) == script.PAGE.read_text(encoding="utf-8")
 
 
 def test_every_strategy_is_in_the_table_or_named_as_missing(script):
@@ -71,3 +73,23 @@ def test_intervals_are_those_of_student(script):
     assert (mean, half) == (3.0, pytest.approx(2.7764 * math.sqrt(2.5 / 5), rel=1e-4))
     assert script.with_interval(1.0, math.nan) == "1.00"
     assert script.with_interval(1.0, 0.25) == "1.00 [0.75, 1.25]"
+
+
+def test_rows_of_shared_weights_follow_their_definitions(script):
+    searches = pd.DataFrame(
+        {
+            "strategy": ["gdas"] * 5 + ["darts"],
+            "supernet_seconds": [10.0, 20.0, 30.0, 40.0, 50.0, 7.0],
+            "children": [100, 100, 100, 100, 105, 9],
+            "derived_regret": [0.01, 0.02, 0.03, 0.04, 0.05, 0.5],
+            "regret": [0.01] * 5 + [0.005],
+            "searched_regret": [0.0] * 5 + [0.25],
+            "close_seconds": [60.0, 50.0, 70.0, math.inf, math.inf, math.inf],
+            "tau": [0.1, 0.2, 0.3, 0.4, 0.5, 0.25],
+        }
+    )
+    first, second = list(script.shared_weights(searches, 400.0))[2:]
+    assert first == "| `darts` | 1 | 7 s | 9 | 50.00 | 0.50 | 25.00 | 0% | > 400 s | 0.25 |"
+    assert second == (
+        "| `gdas` | 5 | 30 s | 101 | 3.00 [1.04, 4.96] | 1.00 [1.00, 1.00] | 0.00 [0.00, 0.00] | 60% | 70 s | 0.30 [0.10, 0.50] |"
+    )
