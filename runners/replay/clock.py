@@ -192,6 +192,8 @@ class _Clock(Generic[I]):
             there, base = self._reached.get(continues, (code, 0))
             if there != code:
                 raise InputError(f"proposal {self.asked} is to continue child {continues}, of another architecture")
+            if stop and base >= stop:
+                base = 0  # nothing to add: it is trained from the start, as in a run
             if base:
                 seconds = max(seconds - self._score(code, base).seconds, 0.0)
         left = self._ledger.device_seconds_left  # a child that takes longer is ended then, and ends the search

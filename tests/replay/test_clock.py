@@ -21,6 +21,8 @@ from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_on_clock, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
+from nasbench.runners.strategies import Outcome, Proposal, Strategy
+from nasbench.runners.strategies.rungs import RungConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import hash_of_choices
 from nasbench.store.maintenance.checking import check_file
@@ -271,6 +273,34 @@ def test_a_strategy_that_stops_early_needs_curves() -> None:
 
 
 @pytest.mark.slow
+class Backwards(Strategy[RungConfig]):
+    """Trains one architecture up to epoch 6, then "continues" that child to an epoch that it has reached already."""
+
+    name, config_type, asks_epochs = "backwards", RungConfig, True
+    asked = 0
+
+    def ask(self) -> Proposal:
+        self.asked += 1
+        architecture = self.space.decode([1] * len(self.space.decisions))
+        return Proposal(architecture, 6 if self.asked == 1 else (3, 6)[self.asked % 2], 0 if self.asked > 1 else None)
+
+    def tell(self, outcome: Outcome) -> None:
+        pass
+
+
+def test_a_child_that_reached_the_epoch_already_is_trained_from_the_start_as_in_a_run() -> None:
+    setting = Setting("backwards", Backwards, RungConfig())
+    courses = replay(table(), setting, [0], budget("5 children")).courses
+    assert courses is not None
+    assert courses.stops.tolist() == [[6, 3, 6, 3, 6]]
+    assert courses.bases.tolist() == [[0] * 5]
+    assert courses.continues.tolist() == [[-1] * 5]
+    curves = table().curves
+    assert curves is not None
+    row = curves.seconds[int(table().code(np.array([1, 1, 1, 1])))]
+    assert courses.costs[0].tolist() == [row[5], row[2], row[5], row[2], row[5]]
+
+
 def test_the_command_searches_the_shipped_table_with_several_devices(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     given = ["replay", "--table", str(ROOT / "results" / "digits201.h5"), "--strategy", "asha", "--strategy", "random"]
