@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Proposal
+from nasbench.runners.strategies.base import Proposal, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
+
+C = TypeVar("C", bound=StrategyConfig)
+
+
+def within_training(config: C, strategy: str, epochs: int) -> C:
+    """Return options whose epochs are those of the trainings, checked before anything is trained.
+
+    Args:
+        config: the options; where they have a field `max_epochs`, see `Strategy.asks_epochs`.
+        strategy: name of the strategy, for the message.
+        epochs: epochs of a whole training, >= 1.
+
+    Returns:
+        The options, with `epochs` in place of a `max_epochs` of 0.
+
+    Raises:
+        InputError: when `max_epochs` is more than a whole training has.
+    """
+    given = getattr(config, "max_epochs", None)
+    if given == 0:
+        return config.model_copy(update={"max_epochs": epochs})
+    if given is not None and given > epochs:
+        raise InputError(
+            f"options of strategy {strategy!r}: max_epochs is {given}, and a whole training has {epochs}; "
+            f"take {epochs} or fewer, or leave it out"
+        )
+    return config
 
 
 def resolved(proposed: object, space: Space, strategy: str, epochs: int) -> Proposal:

@@ -268,8 +268,19 @@ def test_a_strategy_that_stops_early_needs_curves() -> None:
     whole = replace(table(), curves=None)
     with pytest.raises(InputError, match="scores of whole trainings only; choose another strategy"):
         replay(whole, Setting.of("asha", {}), [0], budget("5 children"))
-    with pytest.raises(InputError, match="proposes to train up to epoch 12; a whole training has 9"):
-        replay(table(), Setting.of("bohb", {"max_epochs": "12", "min_epochs": "12"}), [0], budget("5 children"))
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_options_with_more_epochs_than_a_training_has_are_refused_before_a_child(name: str) -> None:
+    """With few children, none might come to the epochs that are not there."""
+    setting = Setting.of(name, {"max_epochs": "10"})
+    said = f"options of strategy '{name}': max_epochs is 10, and a whole training has 9; take 9 or fewer"
+    with pytest.raises(InputError, match=said):
+        replay(table(), setting, [0], budget("1 children"))
+    with pytest.raises(InputError, match="max_epochs is 10, and a whole training has 2"):
+        _ = tiny_plan(strategy=name, options={"max_epochs": 10}, set={"epochs": 2}).options
+    plan = tiny_plan(strategy=name, options={"max_epochs": 0}, set={"epochs": 2})
+    assert plan.options.model_dump()["max_epochs"] == 2
 
 
 @pytest.mark.slow
