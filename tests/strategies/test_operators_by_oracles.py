@@ -184,3 +184,19 @@ def test_members_stand_by_front_then_by_crowding_and_ties_by_lot(monkeypatch: py
             ordered = [key for _, key in sorted(zip(standings[-1], keys))]
             assert ordered == sorted(keys)
     assert len({tuple(each) for each in standings[-20:]}) > 10
+
+
+def test_of_one_front_the_least_crowded_are_kept() -> None:
+    """Along one line, whose ends are kept, and then the points whose neighbours are furthest apart."""
+    strategy = Nsga2(SPACE, 2, Nsga2Config(population=7))
+    places = np.random.default_rng(3).permutation(14) ** 2 / 169
+    rows, points = [], []
+    for half in (places[:7], places[7:]):
+        rows += strategy.rows.tolist()
+        points += half.tolist()
+        strategy.evolve(np.column_stack([half, 1 - half]), lambda made: map(tuple, made.tolist()))
+    ordered = sorted(points)
+    gaps = {place: after - before for before, place, after in zip(ordered, ordered[1:], ordered[2:])}
+    expected = {ordered[0], ordered[-1], *sorted(gaps, key=lambda place: -gaps[place])[:5]}
+    kept = {points[rows.index(list(member.choices))] for member in strategy.population}
+    assert kept == expected
