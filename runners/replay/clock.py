@@ -274,7 +274,7 @@ def simulate(
         InputError: when the strategy proposes what the table or the limits do not have.
     """
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
-    epochs = table.curves.epochs if table.curves is not None else 0
+    epochs = table.curves.epochs if table.curves is not None and type(strategy).asks_epochs else 0
     clock: _Clock[Any] = _Clock(ledger, devices, score)
     account = scoring if scoring is not None else ScoringSeconds()
     proposed: dict[int, Architecture] = {}  # of children in training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import replace
@@ -268,6 +269,31 @@ def test_a_strategy_that_stops_early_needs_curves() -> None:
     whole = replace(table(), curves=None)
     with pytest.raises(InputError, match="scores of whole trainings only; choose another strategy"):
         replay(whole, Setting.of("asha", {}), [0], budget("5 children"))
+
+
+@pytest.mark.parametrize(
+    ("proposed", "said"),
+    [
+        (0, "up to epoch 0; a whole training has 9"),
+        (10, "up to epoch 10; a whole training has 9"),
+        (np.int64(3), "up to epoch '3' (int64); it takes an int"),
+        (2.0, "up to epoch '2.0' (float); it takes an int"),
+        (True, "up to epoch 'True' (bool); it takes an int"),
+    ],
+)
+@pytest.mark.parametrize("devices", [1, 2])
+def test_epochs_that_a_strategy_cannot_propose(proposed: Any, said: str, devices: int) -> None:
+    class Wrong(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=proposed)
+
+    class Undeclared(Backwards):
+        asks_epochs = False
+
+    with pytest.raises(InputError, match=re.escape(said)):
+        replay(table(), Setting("wrong", Wrong, RungConfig()), [0], budget("5 children"), devices=devices)
+    with pytest.raises(InputError, match="its class must say so: asks_epochs = True"):
+        replay(table(), Setting("undeclared", Undeclared, RungConfig()), [0], budget("5 children"), devices=devices)
 
 
 @pytest.mark.parametrize("name", EARLY)

@@ -77,6 +77,12 @@ def test_each_child_of_parego_has_weights_of_its_own_and_the_values_that_they_gi
         assert seen[place] == ("ei", max(found))
 
 
+def test_a_batch_of_parego_has_different_architectures() -> None:
+    """In a space of nine, whose best one is the choice of most weights: it is chosen once."""
+    config = ParegoConfig(initial=2, batch=7, candidates=9, kernel="hamming")
+    assert len({child.choices for child in converse(Parego(get_space("choices:3/3"), 0, config), 9).proposals}) == 9
+
+
 def test_a_cost_of_zero_counts_as_the_smallest_one() -> None:
     strategy = Parego(SPACE, 0, ParegoConfig(objectives="error/energy/latency"))
     child = SPACE.decode([0] * 8)

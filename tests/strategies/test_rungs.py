@@ -243,12 +243,13 @@ def test_dehb_with_populations_of_three_does_not_run_dry() -> None:
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving", "bohb", "dehb", "median_stop"])
-def test_a_score_that_is_not_finite_is_refused(name: str) -> None:
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_refused(name: str, score: float) -> None:
     strategy = made(name, max_epochs=9)
     proposal = strategy.ask()
     assert isinstance(proposal, Proposal)
-    with pytest.raises(InputError, match="has status 'ok' and the reward nan"):
-        strategy.tell(outcome(0, proposal, float("nan")))
+    with pytest.raises(InputError, match=f"has status 'ok' and the reward {score}"):
+        strategy.tell(outcome(0, proposal, score))
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving", "bohb", "dehb", "median_stop"])
