@@ -171,6 +171,7 @@ def test_members_of_dehb_are_replaced_and_promoted_by_its_rules() -> None:
                 proposal = strategy.ask()
                 assert isinstance(proposal, Proposal)
                 assert proposal.continues == (expected[place] if place < len(expected) else None)
+                assert bool(parents) == (place >= len(expected) and (number, rung) != (0, 0))
                 if parents:
                     own = [each.place.tobytes() for each in best]
                     assert parents[-1][: len(own)] == own
