@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from early_stopping import SPACE, failed, made, outcome, quality
 
-from nasbench.runners.strategies import STRATEGIES, Proposal
+from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal
 from nasbench.runners.strategies.asha import Asha
 from nasbench.runners.strategies.dehb import Dehb
 from nasbench.runners.strategies.rungs import Halving, hyperband_brackets
@@ -222,3 +222,43 @@ def test_crossover_of_dehb(share: float) -> None:
     assert len(np.unique(drawn)) == len(drawn)  # drawn anew, not moved to the end of the interval
     assert drawn.mean() == pytest.approx(0.5, abs=0.06)
     assert 0 <= drawn.min() < 0.05 < 0.95 < drawn.max() < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "looks"),
+    [
+        ({"min_epochs": 2, "interval": 3, "max_epochs": 9}, [2, 5, 8, 9]),
+        ({"interval": 4, "max_epochs": 9}, [1, 5, 9]),
+        ({"min_epochs": 3, "interval": 100, "max_epochs": 9}, [3, 9]),
+        ({"min_epochs": 9, "max_epochs": 9}, [9]),
+    ],
+)
+def test_looks_at_a_curve_are_an_interval_apart_and_the_last_is_at_the_end(
+    options: dict[str, int], looks: list[int]
+) -> None:
+    strategy = made("median_stop", **options)
+    for training in range(4):  # fewer than the others that must have come as far
+        for place, epochs in enumerate(looks):
+            index = training * len(looks) + place
+            proposal = strategy.ask()
+            assert isinstance(proposal, Proposal)
+            assert (proposal.epochs, proposal.continues) == (epochs, index - 1 if place else None)
+            strategy.tell(outcome(index, proposal, 0.1))
+
+
+def test_a_training_stops_when_its_best_score_so_far_is_below_the_median_and_not_when_it_equals_it() -> None:
+    strategy, asked = made("median_stop", max_epochs=3, others=2), []
+    curves = [(0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.1, 0.5), (0.9, 0.1, 0.1), (0.4, 0.9, 0.9)]
+    roots: dict[int, int] = {}
+    for index in range(13):
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        root = len(set(roots.values())) if proposal.continues is None else roots[proposal.continues]
+        roots[index] = root
+        asked.append((root, proposal.epochs))
+        curve = curves[min(root, 4)][: proposal.epochs]
+        strategy.tell(Outcome(index, proposal.architecture, "ok", curve, curve[-1], 1, 1, 1.0, proposal.epochs))
+    assert asked == [*((root, epochs) for root in range(4) for epochs in (1, 2, 3)), (4, 1)]
+    stopped = strategy.ask()
+    assert isinstance(stopped, Proposal)
+    assert stopped.continues is None
