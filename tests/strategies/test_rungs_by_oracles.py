@@ -262,3 +262,14 @@ def test_a_training_stops_when_its_best_score_so_far_is_below_the_median_and_not
     stopped = strategy.ask()
     assert isinstance(stopped, Proposal)
     assert stopped.continues is None
+
+
+def test_a_training_may_stop_once_as_many_others_came_as_far_and_who_waits_longest_goes_on_first() -> None:
+    strategy = made("median_stop", max_epochs=3, others=2)
+    first = [strategy.ask() for _ in range(4)]
+    for index, score in ((2, 0.5), (0, 0.4), (1, 0.3), (3, 0.6)):  # one other is too few, two are enough
+        proposal = first[index]
+        assert isinstance(proposal, Proposal)
+        strategy.tell(outcome(index, proposal, score))
+    going = [strategy.ask() for _ in range(4)]
+    assert [each.continues for each in going if isinstance(each, Proposal)] == [2, 0, 3, None]
