@@ -12,7 +12,9 @@ from early_stopping import SPACE, failed, made, outcome, quality
 
 from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal
 from nasbench.runners.strategies.asha import Asha
+from nasbench.runners.strategies.bohb import Bohb
 from nasbench.runners.strategies.dehb import Dehb
+from nasbench.runners.strategies.densities import CategoricalDensity
 from nasbench.runners.strategies.rungs import Halving, hyperband_brackets
 
 
@@ -273,3 +275,68 @@ def test_a_training_may_stop_once_as_many_others_came_as_far_and_who_waits_longe
         strategy.tell(outcome(index, proposal, score))
     going = [strategy.ask() for _ in range(4)]
     assert [each.continues for each in going if isinstance(each, Proposal)] == [2, 0, 3, None]
+
+
+@pytest.mark.parametrize("options", [{}, {"least": 3, "good_share": 0.4}])
+def test_the_model_of_bohb_is_of_the_highest_rung_with_enough_outcomes(options: dict[str, Any]) -> None:
+    """1807.01774: N_min + 2 outcomes make a model, of the best share q and of the others, N_min or more of each."""
+    strategy, rng = made("bohb", max_epochs=9, **options), random.Random(7)
+    assert isinstance(strategy, Bohb)
+    least, share = options.get("least", 5), options.get("good_share", 0.15)  # four decisions, and one
+    told: dict[int, list[tuple[float, int, tuple[int, ...]]]] = {}
+    highest, without = set(), 0
+    for index in range(150):
+        enough = [epochs for epochs, found in told.items() if len(found) >= least + 2]
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        if proposal.continues is None and enough:
+            best = [choices for *_, choices in sorted(told[max(enough)])]
+            good = max(least, int(share * len(best)))
+            bad = max(least, len(best) - good)
+            assert strategy._model is not None
+            assert strategy._model[2]._points.tolist() == [list(each) for each in best[:good]]
+            assert strategy._model[3]._points.tolist() == [list(each) for each in best[len(best) - bad :]]
+            highest.add(max(enough))
+        elif not enough:
+            assert strategy._model is None
+            without += 1
+        if rng.random() < 0.1:
+            strategy.tell(failed(index, proposal))
+            loss = 0.0  # the reward of a failure
+        else:
+            score = round(rng.random(), 2)
+            strategy.tell(outcome(index, proposal, score))
+            loss = -score
+        told.setdefault(proposal.epochs, []).append((loss, index, proposal.architecture.choices))
+    assert highest == {1, 3, 9}
+    assert without == least + 2
+
+
+def test_bohb_proposes_the_draw_with_the_largest_ratio_of_good_to_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, float, list[tuple[int, ...]]]] = []
+    draw = CategoricalDensity.draw
+
+    def recorded(self: CategoricalDensity, rng: Any, count: int, widening: float) -> Any:
+        found = draw(self, rng, count, widening)
+        drawn.append((count, widening, [tuple(each) for each in found.tolist()]))
+        return found
+
+    monkeypatch.setattr(CategoricalDensity, "draw", recorded)
+    strategy = made("bohb", max_epochs=9, random_share=0.25, draws=5, widening=2.0)
+    assert isinstance(strategy, Bohb)
+    news = modelled = 0
+    for index in range(400):
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        if drawn:
+            ((count, widening, candidates),) = drawn
+            assert (count, widening) == (5, 2.0)
+            assert strategy._model is not None
+            good, bad = strategy._model[2:]
+            ratios = [float(good.log(np.array([each]))[0] - bad.log(np.array([each]))[0]) for each in candidates]
+            assert max(ratios) == pytest.approx(ratios[candidates.index(proposal.architecture.choices)])
+            modelled += 1
+        drawn.clear()
+        news += strategy._model is not None and proposal.continues is None
+        strategy.tell(outcome(index, proposal, quality(proposal)))
+    assert modelled / news == pytest.approx(0.75, abs=0.08)
