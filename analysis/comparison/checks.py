@@ -393,7 +393,7 @@ def _parallelism(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _children_at_once(config: str) -> int:
-    """Children in training at once by a stored configuration; 0 where it does not say, as for replays and imports."""
+    """Children in training at once by a stored configuration; 0 where it does not say, as for some imports and tables."""
     try:
         fields = json.loads(config or "{}")
     except (ValueError, RecursionError):
@@ -401,6 +401,9 @@ def _children_at_once(config: str) -> int:
     if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
         known = fields["import"].get("children_at_once", 0)
         return known if isinstance(known, int) else 0
+    if isinstance(fields, dict) and "replay" in fields:
+        devices = fields.get("children_at_once", 1)  # of the simulated clock; one is not stored
+        return devices if isinstance(devices, int) else 0
     if not isinstance(fields, dict) or "executor" not in fields:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):

@@ -300,8 +300,10 @@ def replay(
     scored = reports or [searched]
     published = published_on(searched, scored)
     limits, guidance = one_spelling(where_arch), Guidance.of(warm_start, filter, score_protocol)
+    children = searched.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
     settings = [
-        replace(_setting(each, published, limit.budget), where_arch=limits, guidance=guidance) for each in given
+        replace(_setting(each, published, limit.budget, children), where_arch=limits, guidance=guidance)
+        for each in given
     ]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
@@ -348,14 +350,16 @@ def _several(strategies: StrategyLike | Sequence[StrategyLike]) -> Sequence[Stra
     return strategies
 
 
-def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget) -> Setting:
+def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget, children: float | None) -> Setting:
     from nasbench.runners.replay.published_settings import usual_options
+    from nasbench.runners.strategies.presets import with_preset
 
     if isinstance(strategy, str) and ":" not in strategy:
         usual = usual_options(published, budget).get(strategy)
         strategy = f"{strategy}:{usual}" if usual else strategy
     given = given_strategy(strategy)
-    options = validated(given.kind.config_type, given.options, f"options of strategy {given.name!r}")
+    chosen = with_preset(given.kind, given.options, children)
+    options = validated(given.kind.config_type, chosen, f"options of strategy {given.name!r}")
     return Setting(given.name, given.kind, options)
 
 

@@ -250,7 +250,7 @@ def replay(
         )
     usual = usual_options(published, limit.budget)
     wanted = [_parsed(name, usual) for name in names]
-    children = table.children_of(limit.budget.limit, limit.budget.unit)
+    children = table.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
     settings = [Setting.of(name, options, where_arch, children, guidance) for name, options in wanted]
     for setting, (_, options) in zip(settings, wanted):
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
@@ -353,12 +353,12 @@ def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
-    """Whether a published row has the options and the budget of one of the runs."""
+    """Whether a published row has the options and the budget of one of the runs, whose children follow one another."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.search.budget import Budget
 
     for run in runs:
-        if run.setting.name == row["strategy"]:
+        if run.setting.name == row["strategy"] and run.devices == 1:
             wanted = Setting.of(*_parsed(f"{row['strategy']}:{row['options']}", {}))
             limit, theirs = run.budget.budget, Budget.parse(row["budget"])
             return wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit)

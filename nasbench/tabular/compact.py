@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.outputs import write_output
+from nasbench.scores import TEST_ACC, VAL_ACC
 from nasbench.spaces import get_space
 from nasbench.tabular.array_files import DAMAGE, MARKS, ArrayFile, is_array_file, packed
 from nasbench.tabular.table_curves import TableCurves
@@ -68,9 +69,11 @@ def compact_bytes(tables: Sequence[Table], about: Mapping[str, Any]) -> bytes:
         The content of the file; equal tables give equal bytes with one version of zlib.
 
     Raises:
-        InputError: when the tables are not selections of one table.
+        InputError: when the tables are not selections of one table, or are judged by another score than accuracy.
     """
     first = tables[0]
+    if not all(table.score.is_accuracy for table in tables):
+        raise InputError(f"a compact table holds accuracies; {first.name!r} is judged by {first.score.name(VAL_ACC)}")
     if any((table.name, table.space) != (first.name, first.space) for table in tables):
         raise InputError("a compact table holds selections of one table; give those of one data set")
     kinds, places = _kinds(first)
@@ -153,7 +156,7 @@ def read_compact(path: Path, selections: Sequence[Selection], curves: bool = Fal
 
     Args:
         path: the file.
-        selections: data set and training seeds, as for `read_tables`.
+        selections: data set, training seeds and score, as for `read_tables`; the score is accuracy.
         curves: whether to read scores and costs after each epoch, too.
 
     Returns:
@@ -161,7 +164,7 @@ def read_compact(path: Path, selections: Sequence[Selection], curves: bool = Fal
 
     Raises:
         UnknownName: when the table is of another data set.
-        InputError: when the file does not have these seeds together, lacks the curves, or is damaged.
+        InputError: when the file does not have these seeds together, lacks the curves or the score, or is damaged.
     """
     file = ArrayFile(path, "compact table", KIND, FORMAT)
     about = file.about
@@ -169,6 +172,11 @@ def read_compact(path: Path, selections: Sequence[Selection], curves: bool = Fal
     for each in dict.fromkeys(selections):
         if each.data is not None and each.data != about.get("data"):
             raise UnknownName(f"data set of {path}", each.data, [str(about.get("data"))])
+        if each.score not in (VAL_ACC, TEST_ACC):
+            raise InputError(
+                f"{path} holds accuracies, and no {each.score!r}; leave --score out, or give the results file from which it was "
+                "made"
+            )
         found[each] = _table(file, each.seeds, curves)
     return [found[each] for each in selections]
 

@@ -288,19 +288,22 @@ class Table:
             "--draw out"
         )
 
-    def children_of(self, limit: float, unit: str) -> float | None:
+    def children_of(self, limit: float, unit: str, devices: int = 1) -> float | None:
         """Estimate how many children a budget pays for, by the mean cost of an architecture.
 
         Args:
             limit: amount of the budget, > 0.
             unit: its unit, see `budget.Budget`.
+            devices: children in training at once, >= 1: a budget of wall time pays for so many times as many.
 
         Returns:
             The number; None for a budget in USD, and for a table without costs.
         """
         if unit == "children":
             return limit
-        return limit / float(self.seconds.mean()) if self.timed and unit != "usd" else None
+        if not self.timed or unit == "usd":
+            return None
+        return limit * (devices if unit == "wall_seconds" else 1) / float(self.seconds.mean())
 
     def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
         """Return the table with measured quantities, by the hashes of its architectures.

@@ -192,6 +192,8 @@ class _Clock(Generic[I]):
             there, base = self._reached.get(continues, (code, 0))
             if there != code:
                 raise InputError(f"proposal {self.asked} is to continue child {continues}, of another architecture")
+            if stop and base >= stop:
+                base = 0  # nothing to add: it is trained from the start, as in a run
             if base:
                 seconds = max(seconds - self._score(code, base).seconds, 0.0)
         left = self._ledger.device_seconds_left  # a child that takes longer is ended then, and ends the search
@@ -272,7 +274,7 @@ def simulate(
         InputError: when the strategy proposes what the table or the limits do not have.
     """
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
-    epochs = table.curves.epochs if table.curves is not None else 0
+    epochs = table.curves.epochs if table.curves is not None and type(strategy).asks_epochs else 0
     clock: _Clock[Any] = _Clock(ledger, devices, score)
     account = scoring if scoring is not None else ScoringSeconds()
     proposed: dict[int, Architecture] = {}  # of children in training

@@ -21,7 +21,7 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.generations import GenerationStrategy, in_generations
 from nasbench.runners.strategies.presets import with_preset
-from nasbench.runners.strategies.proposals import require_proposal
+from nasbench.runners.strategies.proposals import require_proposal, within_training
 from nasbench.runners.strategies.rungs import Core, RungStrategy
 from nasbench.runners.strategies.source_files import load_class, source_of, strategy_class
 from nasbench.runners.strategies.streams import stream_seed
@@ -168,7 +168,8 @@ class Setting:
             The options.
 
         Raises:
-            InputError: when the strategy stops trainings early, and the table has no curves.
+            InputError: when the strategy stops trainings early, and the table has no curves, or none as long as its options
+                say.
         """
         if not self.kind.asks_epochs:
             return self.config
@@ -177,9 +178,7 @@ class Setting:
                 f"strategy {self.name!r} stops trainings early, but table {table.name!r} of {table.space.spec!r} has "
                 "scores of whole trainings only; choose another strategy, e.g. evolution"
             )
-        if getattr(self.config, "max_epochs", None) == 0:
-            return self.config.model_copy(update={"max_epochs": table.curves.epochs})
-        return self.config
+        return within_training(self.config, self.name, table.curves.epochs)
 
     @property
     def text(self) -> str:

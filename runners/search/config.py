@@ -25,6 +25,7 @@ from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.objectives import COUNTED, ERROR
 from nasbench.runners.strategies.presets import PRESET, with_preset
+from nasbench.runners.strategies.proposals import within_training
 from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Architecture, Space, get_space
@@ -309,7 +310,8 @@ class SearchPlan:
         """The strategy's options, checked."""
         kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
-        return validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        return within_training(options, self.config.strategy, self.protocol.epochs) if kind.asks_epochs else options
 
     def strategy(self) -> Strategy[Any]:
         """Make a fresh strategy, in the state before the first `ask`."""

@@ -229,6 +229,26 @@ def population_advice(strategy: str, config: StrategyConfig, children: int) -> s
     )
 
 
+def startup_advice(strategy: str, option: str, random: int, children: int) -> str:
+    """Say that a budget which pays for random architectures alone is random search.
+
+    Args:
+        strategy: name of the strategy.
+        option: the option that says how many come first.
+        random: number of random architectures before the first model.
+        children: children that the budget pays for, >= 1.
+
+    Returns:
+        A sentence; "" for fewer random architectures than children.
+    """
+    if random < children:
+        return ""
+    return (
+        f"{strategy}: the first {random:,} architectures are drawn at random, so with a budget of {children:,} children this is random "
+        f"search; take fewer, e.g. {option}={max(1, min(10, children // 4))}"
+    )
+
+
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
     """Make three generators: for architectures and mutations, for tournaments, and for identity mutations."""
     architectures = np.random.default_rng(seed)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import startup_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
 from nasbench.spaces.base import Architecture, Decision, Space
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 SamplerName = Literal["tpe", "gp", "cmaes", "nsga2", "qmc", "random"]
 REJECTED_IN_A_ROW: Final = 100
+_USED_BY: Final = {
+    "startup": ("tpe", "gp", "cmaes"),
+    "multivariate": ("tpe",),
+    "constant_liar": ("tpe",),
+    "population": ("nsga2",),
+}
+_FIRST: Final = {"tpe": ("startup", 10), "gp": ("startup", 10), "cmaes": ("startup", 1), "nsga2": ("population", 50)}
+"""The option that says how many architectures are random at first, and Optuna's own number of them (version 5.0)."""
 _WHOLE_NUMBERS: Final = ("cmaes", "qmc")  # these samplers have no distribution of categories
 
 
@@ -58,6 +67,14 @@ class OptunaConfig(StrategyConfig):
         """Store one spelling; refuse another number of names."""
         return "/".join(objective_names(text)) if text else ""
 
+    @model_validator(mode="after")
+    def _used(self) -> OptunaConfig:
+        """Refuse an option that the sampler would ignore."""
+        for name, samplers in _USED_BY.items():
+            if self.sampler not in samplers and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is an option of sampler {' and '.join(samplers)}, not of {self.sampler}")
+        return self
+
     @property
     def names(self) -> tuple[str, ...]:
         """The objectives, all of them minimized; none for a search by its reward."""
@@ -93,6 +110,15 @@ class OptunaSearch(Strategy[OptunaConfig]):
 
     name = "optuna"
     config_type = OptunaConfig
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a budget of a first population, or of startup architectures alone, is random search; see `Strategy.advice`."""
+        sampler = str(getattr(config, "sampler", ""))
+        if sampler not in _FIRST:
+            return ""
+        option, usual = _FIRST[sampler]
+        return startup_advice(f"{cls.name} ({sampler})", option, getattr(config, option, 0) or usual, children)
 
     def __init__(self, space: Space, seed: int, config: OptunaConfig | None = None) -> None:
         super().__init__(space, seed, config)

@@ -48,7 +48,8 @@ class ParegoConfig(ObjectivesConfig, BatchConfig):
 class Parego(BatchStrategy[ParegoConfig]):
     """For each child, weights are drawn; a Gaussian process models the weighted objectives, and expected improvement chooses.
 
-    The objectives are scaled to [0, 1] over all children so far, costs by their logarithm. With weights w they become
+    The objectives are scaled to [0, 1] over all children so far, costs by their logarithm; a quantity with values below 0,
+    such as one whose higher values are better, as it is. With weights w they become
     max(w f) + 0.05 sum(w f), the augmented Chebyshev function, which has every point of the front as a minimum for some
     weights.
 
@@ -100,10 +101,11 @@ class Parego(BatchStrategy[ParegoConfig]):
         return values
 
     def _scaled(self, trained: Sequence[Trained]) -> FloatArray:
-        """Scale the objectives of all children to [0, 1], costs by their logarithm."""
+        """Scale the objectives of all children to [0, 1], costs by their logarithm; values below 0 have none."""
         columns = []
         for name, column in zip(self._names, np.array([child.costs for child in trained]).T):
-            values = column if name == ERROR else np.log(np.maximum(column, _smallest(column)))
+            linear = name == ERROR or column.min() < 0
+            values = column if linear else np.log(np.maximum(column, _smallest(column)))
             spread = values.max() - values.min()
             columns.append((values - values.min()) / spread if spread > 0 else np.zeros(len(values)))
         return np.column_stack(columns)

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Proposal
+from nasbench.runners.strategies.base import Proposal, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
+
+C = TypeVar("C", bound=StrategyConfig)
+
+
+def within_training(config: C, strategy: str, epochs: int) -> C:
+    """Return options whose epochs are those of the trainings, checked before anything is trained.
+
+    Args:
+        config: the options; where they have a field `max_epochs`, see `Strategy.asks_epochs`.
+        strategy: name of the strategy, for the message.
+        epochs: epochs of a whole training, >= 1.
+
+    Returns:
+        The options, with `epochs` in place of a `max_epochs` of 0.
+
+    Raises:
+        InputError: when `max_epochs` is more than a whole training has.
+    """
+    given = getattr(config, "max_epochs", None)
+    if given == 0:
+        return config.model_copy(update={"max_epochs": epochs})
+    if given is not None and given > epochs:
+        raise InputError(
+            f"options of strategy {strategy!r}: max_epochs is {given}, and a whole training has {epochs}; "
+            f"take {epochs} or fewer, or leave it out"
+        )
+    return config
 
 
 def resolved(proposed: object, space: Space, strategy: str, epochs: int) -> Proposal:
@@ -14,7 +43,7 @@ def resolved(proposed: object, space: Space, strategy: str, epochs: int) -> Prop
         proposed: what `ask()` returned, except None.
         space: the searched space, see `require_proposal`.
         strategy: name of the strategy, for the message.
-        epochs: epochs of a whole training, >= 1; 0 if there are no scores of fewer epochs.
+        epochs: epochs of a whole training, >= 1; 0 for a strategy that may not stop one, see `Strategy.asks_epochs`.
 
     Returns:
         The proposal; its `epochs` are 0 for a whole training.
@@ -29,9 +58,16 @@ def resolved(proposed: object, space: Space, strategy: str, epochs: int) -> Prop
         proposed.epochs,
         proposed.continues,
     )
-    if type(asked) is not int or asked < 1 or asked > epochs:
-        there = f"a whole training has {epochs}" if epochs else "this table has scores of whole trainings only"
-        raise InputError(f"strategy {strategy!r} proposes to train up to epoch {str(asked)[:40]}; {there}")
+    if not epochs:
+        raise _undeclared(strategy)
+    if type(asked) is not int:
+        raise InputError(
+            f"strategy {strategy!r} proposes to train up to epoch {str(asked)[:40]!r} ({type(asked).__name__}); it takes an int"
+        )
+    if not 1 <= asked <= epochs:
+        raise InputError(
+            f"strategy {strategy!r} proposes to train up to epoch {str(asked)[:40]}; a whole training has {epochs}"
+        )
     if continues is not None and (type(continues) is not int or continues < 0):
         raise InputError(
             f"strategy {strategy!r} proposes to continue {str(continues)[:40]!r}; it takes the number of a proposal"
@@ -53,6 +89,8 @@ def require_proposal(proposed: object, space: Space, strategy: str) -> Architect
     Raises:
         InputError: when it is something else, an architecture of another space, or has choices out of range.
     """
+    if isinstance(proposed, Proposal):
+        raise _undeclared(strategy)
     if not isinstance(proposed, Architecture):
         raise InputError(
             f"strategy {strategy!r} proposes {str(proposed)[:80]!r} ({type(proposed).__name__}); ask() returns an "
@@ -70,3 +108,10 @@ def require_proposal(proposed: object, space: Space, strategy: str) -> Architect
     except (InputError, TypeError, ValueError) as error:
         why = str(error)
     raise InputError(f"strategy {strategy!r} proposes what is no architecture of {proposed.space.spec!r}: {why}")
+
+
+def _undeclared(strategy: str) -> InputError:
+    return InputError(
+        f"strategy {strategy!r} proposes to stop a training early; in a replay its class must say so: asks_epochs = True, and a "
+        "field max_epochs in its options"
+    )

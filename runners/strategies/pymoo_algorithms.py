@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
 from nasbench.spaces.base import Architecture, Space
 
@@ -72,6 +73,11 @@ class PymooSearch(Strategy[PymooConfig]):
 
     name = "pymoo"
     config_type = PymooConfig
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a population as large as the budget never evolves; see `Strategy.advice`."""
+        return population_advice(cls.name, config, children)
 
     def __init__(self, space: Space, seed: int, config: PymooConfig | None = None) -> None:
         super().__init__(space, seed, config)

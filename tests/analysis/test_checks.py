@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -169,6 +170,20 @@ def test_runs_with_several_children_at_once_are_not_comparable_with_one_at_a_tim
         check_comparable(frame, runs.assign(config=pd.Series(shared, dtype=object)))
     runs["config"] = pd.Series([json.dumps({**config, "ordered": True}) for config in configs], dtype=object)
     check_comparable(frame, runs)  # an ordered run knows what a run with one child at a time knows
+
+
+def test_replays_with_several_devices_are_not_comparable_with_one_device(make):
+    """Of one device the configuration does not speak; a budget of wall time pays for as many children on each."""
+    frame, runs, _ = make.frames(strategies=("random", "ppo"), seeds=2, children=3)
+    configs = [{"replay": "digits"}, {"replay": "digits"}, *[{"replay": "digits", "children_at_once": 8}] * 2]
+    runs["config"] = pd.Series([json.dumps(config) for config in configs], dtype=object)
+    with pytest.raises(InputError, match="parallelism: children in training at once: 1, 8"):
+        check_comparable(frame, runs)
+    runs["config"] = pd.Series([json.dumps(configs[2])] * 4, dtype=object)
+    check_comparable(frame, runs)
+    local = json.dumps({"executor": "local", "devices": ["cpu"] * 8})
+    runs["config"] = pd.Series([json.dumps(configs[2])] * 3 + [local], dtype=object)
+    assert "parallelism" not in failing(frame, runs)
 
 
 def test_duplicates_that_are_marked_pass_and_test_losses_do_not(fair):

@@ -42,6 +42,16 @@ def test_the_choices_are_those_of_the_command_line(tmp_path):
     assert (found.summary["children"] == 30).all()
 
 
+def test_a_preset_has_the_settings_of_the_budget_as_on_the_command_line():
+    quick = {"seeds": 1, "progress": False}
+    found = nasbench.replay("digits201", "ppo:preset=auto", budget="4 s", children_at_once=6, **quick)
+    assert found.runs[0].setting.config.batch == 2  # 20 children, 3.4 a device, of which one in ten
+    found = nasbench.replay("digits201", "ppo:preset=paper", budget="1 children", **quick)
+    assert found.runs[0].setting.text == "ppo"
+    with pytest.raises(InputError, match=r"give it beside, e\.g\. children=200"):
+        nasbench.replay("digits201", "ppo:preset=auto", budget="0.1 usd", price=1.0, **quick)
+
+
 def test_a_class_of_ones_own_searches_a_table(tmp_path):
     found = nasbench.replay("digits201", Sweep, seeds=[2, 0], budget="50 children", progress=False)
     assert found.choices["seed"].tolist() == [2, 0]

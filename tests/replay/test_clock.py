@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import replace
@@ -21,6 +22,8 @@ from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_on_clock, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
+from nasbench.runners.strategies import Outcome, Proposal, Strategy
+from nasbench.runners.strategies.rungs import RungConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import hash_of_choices
 from nasbench.store.maintenance.checking import check_file
@@ -266,11 +269,75 @@ def test_a_strategy_that_stops_early_needs_curves() -> None:
     whole = replace(table(), curves=None)
     with pytest.raises(InputError, match="scores of whole trainings only; choose another strategy"):
         replay(whole, Setting.of("asha", {}), [0], budget("5 children"))
-    with pytest.raises(InputError, match="proposes to train up to epoch 12; a whole training has 9"):
-        replay(table(), Setting.of("bohb", {"max_epochs": "12", "min_epochs": "12"}), [0], budget("5 children"))
+
+
+@pytest.mark.parametrize(
+    ("proposed", "said"),
+    [
+        (0, "up to epoch 0; a whole training has 9"),
+        (10, "up to epoch 10; a whole training has 9"),
+        (np.int64(3), "up to epoch '3' (int64); it takes an int"),
+        (2.0, "up to epoch '2.0' (float); it takes an int"),
+        (True, "up to epoch 'True' (bool); it takes an int"),
+    ],
+)
+@pytest.mark.parametrize("devices", [1, 2])
+def test_epochs_that_a_strategy_cannot_propose(proposed: Any, said: str, devices: int) -> None:
+    class Wrong(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=proposed)
+
+    class Undeclared(Backwards):
+        asks_epochs = False
+
+    with pytest.raises(InputError, match=re.escape(said)):
+        replay(table(), Setting("wrong", Wrong, RungConfig()), [0], budget("5 children"), devices=devices)
+    with pytest.raises(InputError, match="its class must say so: asks_epochs = True"):
+        replay(table(), Setting("undeclared", Undeclared, RungConfig()), [0], budget("5 children"), devices=devices)
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_options_with_more_epochs_than_a_training_has_are_refused_before_a_child(name: str) -> None:
+    """With few children, none might come to the epochs that are not there."""
+    setting = Setting.of(name, {"max_epochs": "10"})
+    said = f"options of strategy '{name}': max_epochs is 10, and a whole training has 9; take 9 or fewer"
+    with pytest.raises(InputError, match=said):
+        replay(table(), setting, [0], budget("1 children"))
+    with pytest.raises(InputError, match="max_epochs is 10, and a whole training has 2"):
+        _ = tiny_plan(strategy=name, options={"max_epochs": 10}, set={"epochs": 2}).options
+    plan = tiny_plan(strategy=name, options={"max_epochs": 0}, set={"epochs": 2})
+    assert plan.options.model_dump()["max_epochs"] == 2
 
 
 @pytest.mark.slow
+class Backwards(Strategy[RungConfig]):
+    """Trains one architecture up to epoch 6, then "continues" that child to an epoch that it has reached already."""
+
+    name, config_type, asks_epochs = "backwards", RungConfig, True
+    asked = 0
+
+    def ask(self) -> Proposal:
+        self.asked += 1
+        architecture = self.space.decode([1] * len(self.space.decisions))
+        return Proposal(architecture, 6 if self.asked == 1 else (3, 6)[self.asked % 2], 0 if self.asked > 1 else None)
+
+    def tell(self, outcome: Outcome) -> None:
+        pass
+
+
+def test_a_child_that_reached_the_epoch_already_is_trained_from_the_start_as_in_a_run() -> None:
+    setting = Setting("backwards", Backwards, RungConfig())
+    courses = replay(table(), setting, [0], budget("5 children")).courses
+    assert courses is not None
+    assert courses.stops.tolist() == [[6, 3, 6, 3, 6]]
+    assert courses.bases.tolist() == [[0] * 5]
+    assert courses.continues.tolist() == [[-1] * 5]
+    curves = table().curves
+    assert curves is not None
+    row = curves.seconds[int(table().code(np.array([1, 1, 1, 1])))]
+    assert courses.costs[0].tolist() == [row[5], row[2], row[5], row[2], row[5]]
+
+
 def test_the_command_searches_the_shipped_table_with_several_devices(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     given = ["replay", "--table", str(ROOT / "results" / "digits201.h5"), "--strategy", "asha", "--strategy", "random"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.runners.tables.compacting import compact_table
+from nasbench.store.judged import LOSS
 from nasbench.tabular.catalogue import shipped_table, shipped_tables, table_file
-from nasbench.tabular.compact import read_compact
+from nasbench.tabular.compact import read_compact, write_compact
 from nasbench.tabular.tables import Selection, read_table, read_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,21 @@ def test_seeds_that_a_compact_table_lacks_are_one_line(compact):
     assert read_table(compact, seeds=(0, 1)).fingerprint == read_table(compact).fingerprint
     with pytest.raises(UnknownName, match=r"data set of .* 'cifar10'"):
         read_table(compact, "cifar10")
+
+
+@pytest.mark.parametrize("score", ["val_loss", "latency", "nonsense"])
+def test_another_score_than_accuracy_is_refused_and_not_left_out(compact, score):
+    with pytest.raises(InputError, match=f"holds accuracies, and no '{score}'; leave --score out, or give the results"):
+        read_table(compact, score=score)
+    done = command("replay", "--table", str(compact), "--strategy", "random", "--seeds", "1", "--score", score)
+    assert done.code == 2
+    assert read_table(compact, score="test_acc").fingerprint == read_table(compact).fingerprint
+
+
+def test_a_table_of_losses_cannot_be_written_as_accuracies(compact, tmp_path):
+    table = replace(read_table(compact), score=LOSS)
+    with pytest.raises(InputError, match="a compact table holds accuracies; 'digits' is judged by val_loss"):
+        write_compact(tmp_path / "a.npz", [table], {})
 
 
 def test_a_table_without_curves_says_so():

@@ -8,6 +8,9 @@ import pytest
 from commands import nasbench
 
 from nasbench.cli import replay as command
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.search.budget import Budget
+from nasbench.tabular.tables import read_table
 
 TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 SHARED = "note: each search has the budget of 20 gpu-seconds by the table's costs; the strategies' own seconds differ"
@@ -72,3 +75,25 @@ def test_the_silent_progress_has_a_plural(searches, said, monkeypatch, capsys):
     with command._Progress(searches) as progress:
         progress.ended("random", 1)
     assert capsys.readouterr().err.startswith(f"{said}, ETA ")
+
+
+def test_devices_side_by_side_have_more_children_and_no_published_row_beside():
+    """The published searches trained one child at a time; a budget of wall time pays for a child a device."""
+    row = {"strategy": "random", "options": "", "budget": "20 s"}
+    budget = ReplayBudget(Budget.parse("20 s"))
+    table = read_table(TABLE)
+    for devices in (1, 4):
+        run = replay(table, Setting.of("random", {}), [0], budget, devices=devices)
+        assert command._same(row, [run]) == (devices == 1)
+        expected = table.children_of(20.0, "wall_seconds", devices)
+        assert run.children[0] == pytest.approx(expected, rel=0.25)
+    assert table.children_of(20.0, "gpu_seconds", 4) == table.children_of(20.0, "gpu_seconds")
+    assert table.children_of(20.0, "children", 4) == 20.0
+
+
+@pytest.mark.parametrize(("devices", "said"), [("1", True), ("8", False)])
+def test_the_advice_counts_the_children_of_all_devices(tmp_path, devices, said):
+    words = ("--table", TABLE, "--strategy", "evolution:population=50,sample=5", "--seeds", "1", "--budget", "20 s")
+    done = nasbench("replay", *words, "--children-at-once", devices, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert ("so this is random search" in done.err) == said

@@ -13,6 +13,7 @@ from nasbench.runners.strategies.conformance import check_strategy, converse, ma
 from nasbench.runners.strategies.gp import GaussianProcess, GpConfig
 from nasbench.runners.strategies.npenas import Npenas, NpenasConfig
 from nasbench.runners.strategies.predictors.acquisitions import acquire
+from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess
 from nasbench.runners.strategies.predictors.regressors import Boosting, Forest, MlpEnsemble, Regressor
 from nasbench.spaces import get_space
 
@@ -48,6 +49,21 @@ def test_mape_weighs_by_the_distance_from_the_bound():
         means[loss] = float(regressor.predict(inputs)[0, 0])
     assert means["mape"] == pytest.approx(0.9, abs=0.03)
     assert 0.45 < means["mae"] < 0.95
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_equal_targets_leave_predictions_uncertain_whatever_their_number(count: int):
+    """The mean of three times 0.1 is not 0.1: the deviation of 1e-17 must not become the scale of all predictions."""
+    space, rng = get_space("nasbench201"), np.random.default_rng(2)
+    known, new = [space.random(rng) for _ in range(count)], [space.random(rng) for _ in range(5)]
+    targets = np.full(count, 0.1)
+    for kernel in ("wl", "hamming"):
+        mean, deviation = ArchitectureProcess(kernel).posterior(known, targets, new)  # type: ignore[arg-type]
+        assert mean == pytest.approx(0.1)
+        assert deviation.min() > 1e-4
+    network = MlpEnsemble(3, 2, 20, 1, 32, 0.001)
+    network.fit(rng.random((count, 4)), targets, rng)
+    assert network.predict(rng.random((5, 4))).std(axis=0).min() > 1e-4
 
 
 def test_acquisitions_by_their_formulas():

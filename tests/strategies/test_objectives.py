@@ -20,6 +20,7 @@ from nasbench.runners.strategies.objectives import (
     ranks_and_crowding,
 )
 from nasbench.runners.strategies.parego import Parego, ParegoConfig, chebyshev, simplex
+from nasbench.runners.strategies.predictors.batches import Trained
 from nasbench.spaces import get_space
 
 
@@ -203,6 +204,17 @@ def test_weights_and_the_augmented_chebyshev_function():
     values = np.array([[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]])
     by_hand = [0.6 + 0.05 * (0.05 + 0.6), 0.375 + 0.05 * 0.5, 0.25 + 0.05 * 0.25]
     assert chebyshev(values, np.array([0.25, 0.75]), 0.05) == pytest.approx(by_hand)
+
+
+def test_a_quantity_whose_higher_values_are_better_counts_in_the_weighted_sum(row):
+    """Tables negate it, and a negative value has no logarithm: it is scaled as it is."""
+    strategy = Parego(row(), 0, ParegoConfig(objectives="error/throughput/latency"))
+    architecture = strategy.space.random(np.random.default_rng(0))
+    trained = [Trained(architecture, 0.5, (0.5, -value, value)) for value in (1.0, 10.0, 100.0)]
+    scaled = strategy._scaled(trained)
+    assert scaled[:, 0].tolist() == [0.0, 0.0, 0.0]
+    assert scaled[:, 1] == pytest.approx([1.0, 90 / 99, 0.0])
+    assert scaled[:, 2] == pytest.approx([0.0, 0.5, 1.0])
 
 
 def test_measured_objectives_are_told_by_name(row):

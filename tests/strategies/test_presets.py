@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from commands import nasbench as command
+from pydantic import ValidationError
 from searching import tiny_plan
 
 from nasbench.errors import InputError, UnknownName
@@ -77,6 +78,51 @@ def test_a_population_as_large_as_the_budget_is_said_to_be_random_search():
     for name in ("nsga2", "mo_evolution"):
         kind = STRATEGIES.get(name)
         assert "this is random search" in kind.advice(kind.config_type(), 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "first"),
+    [
+        ("pymoo", {}, 20),
+        ("optuna", {}, 10),
+        ("optuna", {"startup": 7}, 7),
+        ("optuna", {"sampler": "gp"}, 10),
+        ("optuna", {"sampler": "cmaes", "startup": 30}, 30),
+        ("optuna", {"sampler": "nsga2"}, 50),
+        ("optuna", {"sampler": "nsga2", "population": 12}, 12),
+        ("gp", {}, 10),
+        ("bananas", {"initial": 25}, 25),
+        ("npenas", {}, 10),
+        ("parego", {}, 20),
+    ],
+)
+def test_a_budget_of_random_architectures_alone_is_said_to_be_random_search(name: str, options, first: int):
+    kind = STRATEGIES.get(name)
+    config = kind.config_type(**options)
+    assert "this is random search" in kind.advice(config, first)
+    assert f"{first}" in kind.advice(config, first)
+    assert kind.advice(config, first + 1) == ""
+
+
+def test_samplers_of_optuna_that_are_random_anyway_give_no_advice():
+    kind = STRATEGIES.get("optuna")
+    for sampler in ("random", "qmc"):
+        assert kind.advice(kind.config_type(sampler=sampler), 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("random", {"startup": 5}),
+        ("nsga2", {"startup": 5}),
+        ("gp", {"multivariate": True}),
+        ("cmaes", {"constant_liar": False}),
+        ("tpe", {"population": 10}),
+    ],
+)
+def test_an_option_that_the_sampler_of_optuna_would_ignore_is_refused(sampler: str, options):
+    with pytest.raises(ValidationError, match=f"{next(iter(options))} is an option of sampler .*, not of {sampler}"):
+        STRATEGIES.get("optuna").config_type(sampler=sampler, **options)
 
 
 @pytest.mark.slow

@@ -9,35 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from early_stopping import failed, made, outcome, quality
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal, Strategy
+from nasbench.runners.strategies import Outcome, Proposal, Strategy
 from nasbench.runners.strategies.dehb import Dehb
 from nasbench.runners.strategies.densities import CategoricalDensity
 from nasbench.runners.strategies.rungs import Halving, Ladder, epochs_of_rungs, hyperband_brackets
-from nasbench.spaces import get_space
-
-SPACE = get_space("choices:4/3/4/5")
-
-
-def made(name: str, seed: int = 0, **options: Any) -> Strategy[Any]:
-    kind = STRATEGIES.get(name)
-    return kind(SPACE, seed, kind.config_type(**options))
-
-
-def outcome(index: int, proposal: Proposal, score: float) -> Outcome:
-    curve = tuple(score for _ in range(proposal.epochs))
-    return Outcome(index, proposal.architecture, "ok", curve, score, 1, 1, 1.0, proposal.epochs)
-
-
-def failed(index: int, proposal: Proposal) -> Outcome:
-    return Outcome(index, proposal.architecture, "failed", (), float("nan"), 1, 1, 1.0)
-
-
-def quality(proposal: Proposal) -> float:
-    """A score that depends on the choices alone: a smooth part, and one of each decision's pairs."""
-    a, b, c, d = proposal.architecture.choices
-    return 0.2 + 0.1 * a + 0.05 * b + (0.2 if c == d else 0.0) + 0.001 * d
 
 
 def run(strategy: Strategy[Any], children: int) -> list[tuple[Proposal, float]]:
@@ -265,12 +243,13 @@ def test_dehb_with_populations_of_three_does_not_run_dry() -> None:
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving", "bohb", "dehb", "median_stop"])
-def test_a_score_that_is_not_finite_is_refused(name: str) -> None:
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_refused(name: str, score: float) -> None:
     strategy = made(name, max_epochs=9)
     proposal = strategy.ask()
     assert isinstance(proposal, Proposal)
-    with pytest.raises(InputError, match="has status 'ok' and the reward nan"):
-        strategy.tell(outcome(0, proposal, float("nan")))
+    with pytest.raises(InputError, match=f"has status 'ok' and the reward {score}"):
+        strategy.tell(outcome(0, proposal, score))
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving", "bohb", "dehb", "median_stop"])

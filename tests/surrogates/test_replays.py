@@ -69,6 +69,13 @@ def test_children_are_charged_their_predicted_seconds(surrogate):
     assert ((found.costs.sum(axis=1) > 18) & (found.costs.sum(axis=1) <= 20)).all()
 
 
+def test_a_budget_of_wall_time_pays_for_a_child_a_device(surrogate):
+    table, mean = SurrogateTable(surrogate), surrogate.about.mean_seconds
+    assert table.children_of(30 * mean, "wall_seconds") == pytest.approx(30)
+    assert table.children_of(30 * mean, "wall_seconds", 4) == pytest.approx(120)
+    assert table.children_of(30 * mean, "gpu_seconds", 4) == pytest.approx(30)
+
+
 @pytest.mark.slow
 def test_processes_give_the_same(surrogate):
     budget = ReplayBudget(Budget.parse("20 children"))

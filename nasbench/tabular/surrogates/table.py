@@ -203,11 +203,13 @@ class SurrogateTable(Table):
         self.check_measured(names)
         return self
 
-    def children_of(self, limit: float, unit: str) -> float | None:
+    def children_of(self, limit: float, unit: str, devices: int = 1) -> float | None:
         """Estimate how many children a budget pays for, see `Table.children_of`, by the mean cost of real trainings."""
         if unit == "children":
             return limit
-        return limit / self.surrogate.about.mean_seconds if unit != "usd" else None
+        if unit == "usd":
+            return None
+        return limit * (devices if unit == "wall_seconds" else 1) / self.surrogate.about.mean_seconds
 
     def outcomes(
         self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom, stops: IntArray | None = None

@@ -14,6 +14,21 @@ LEAST_DEVIATION = 1e-9
 UCB_WEIGHT = 0.5  # deviations added to the mean; the released code of BANANAS has 0.5
 
 
+def center_and_scale(values: FloatArray) -> tuple[float, float]:
+    """Return the numbers by which values are standardized.
+
+    Args:
+        values: [n], at least one, finite.
+
+    Returns:
+        Their mean and standard deviation; of equal values, the value and 1, since rounding may leave a mean beside it and a
+        deviation of 1e-17, by which predictions would be scaled.
+    """
+    if values.min() == values.max():
+        return float(values[0]), 1.0
+    return float(values.mean()), float(values.std()) or 1.0
+
+
 def acquire(
     kind: Acquisition,
     mean: FloatArray,

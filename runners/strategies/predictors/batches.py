@@ -13,6 +13,7 @@ from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import startup_advice
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000
@@ -65,6 +66,11 @@ class BatchStrategy(Strategy[C]):
         self._told: dict[int, Trained] = {}
         self._queue: deque[Architecture] = deque()
         self._exhausted = False
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a budget of initial architectures alone is random search; see `Strategy.advice`."""
+        return startup_advice(cls.name, "initial", int(getattr(config, "initial", 0)), children)
 
     def ask(self) -> Architecture | None:
         """Propose the next architecture of the batch; None while its outcomes are pending, and once nothing is new."""

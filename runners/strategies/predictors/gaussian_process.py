@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.runners.strategies.predictors.acquisitions import center_and_scale
 from nasbench.runners.strategies.predictors.encodings import Columns, features
 from nasbench.runners.strategies.predictors.operation_graphs import operation_graph
 from nasbench.runners.strategies.predictors.spectral_process import NOISES, SIGNALS, START, SpectralProcess
@@ -48,7 +49,7 @@ class ArchitectureProcess:
         Returns:
             Means and standard deviations [m], in the unit of the targets.
         """
-        center, scale = float(targets.mean()), float(targets.std()) or 1.0
+        center, scale = center_and_scale(targets)
         scaled = (targets - center) / scale
         predict = self._by_graphs if self._has_graphs(known[0]) else _by_decisions
         mean, deviation = predict(known, scaled, pool)

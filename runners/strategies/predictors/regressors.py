@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasbench.runners.strategies.controllers.controller import one_thread
+from nasbench.runners.strategies.predictors.acquisitions import center_and_scale
 
 RegressorKind = Literal["mlp", "forest", "boosting"]
 Loss = Literal["mae", "mape"]
@@ -76,7 +77,7 @@ class MlpEnsemble(Regressor):
     def fit(self, inputs: FloatArray, rewards: FloatArray, rng: np.random.Generator) -> None:
         """Train all members by Adam; see `Regressor.fit`."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        self._mean, self._scale = float(rewards.mean()), float(rewards.std()) or 1.0
+        self._mean, self._scale = center_and_scale(rewards)
         data = torch.from_numpy(inputs).float()
         targets = torch.from_numpy((rewards - self._mean) / self._scale).float()
         errors = torch.from_numpy(1.0 - rewards - self.bound).float().clamp(min=LEAST_ERROR)
