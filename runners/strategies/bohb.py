@@ -62,7 +62,7 @@ class Bohb(RungStrategy[BohbConfig]):
         return Halving(cycle(hyperband_brackets(options.max_epochs, options.min_epochs, options.eta)), draw)
 
     def ask(self) -> Proposal | None:
-        """Propose the next training of Hyperband; None until a rung is complete."""
+        """Propose the next training of Hyperband."""
         proposal = super().ask()
         if proposal is not None:
             self._epochs[self._asked] = proposal.epochs

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nasbench.runners.strategies.base import Outcome, Proposal, Strategy
-from nasbench.runners.strategies.rungs import RungConfig, hyperband_brackets, score_of
+from nasbench.runners.strategies.rungs import Rung, RungConfig, hyperband_brackets, score_of
 from nasbench.runners.strategies.vectorized import options_of
 from nasbench.spaces.base import Architecture, Space
 
@@ -50,10 +50,42 @@ class _Trial:
     Args:
         member: the candidate.
         target: number of the member that it replaces if it is as good.
+        course: its bracket.
     """
 
     member: _Member
     target: int
+    course: _Course
+
+
+@dataclass
+class _Course:
+    """A bracket that has begun.
+
+    Args:
+        bracket: its rungs.
+        first: whether it is one of the first round of brackets.
+        left: children of the present rung that have not begun.
+        going: members that are trained as they are, the last first.
+        rung: number of the present rung.
+        open: children in training.
+    """
+
+    bracket: list[Rung]
+    first: bool
+    left: int
+    going: list[_Member]
+    rung: int = 0
+    open: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the present rung."""
+        return self.bracket[self.rung][1]
+
+    def coming(self, epochs: int) -> list[_Member]:
+        """Members that are to be trained for so many epochs."""
+        return self.going if self.epochs == epochs else []
 
 
 class Dehb(Strategy[DehbConfig]):
@@ -66,7 +98,7 @@ class Dehb(Strategy[DehbConfig]):
     parent of its own mutant; where fewer than three others are left, uniform draws join them, so that a population of
     three keeps finding new places. A child that is as good as its target takes its place.
 
-    With several children in training, `ask` waits at the end of a rung. Only children that go on in the first round continue
+    With several children in training, the next bracket begins where all others wait for the end of a rung. Only children that go on in the first round continue
     a training; all others are new architectures, trained from the start.
 
     Source: Awad, Mallik, Hutter 2021 (2105.09821), algorithm 1 and section 4; brackets as in `hyperband`. That parents are
@@ -93,30 +125,25 @@ class Dehb(Strategy[DehbConfig]):
                 sizes[epochs] = max(sizes.get(epochs, 0), children)
         self._populations = {epochs: [self._random() for _ in range(size)] for epochs, size in sizes.items()}
         self._turns = dict.fromkeys(sizes, 0)
-        self._bracket = self._rung = 0
-        self._left = self._brackets[0][0][0]
-        self._going: list[_Member] = list(self._populations[self._epochs])[::-1]  # trained as they are, the last first
-        self._first = True
+        self._begun = 0  # brackets
+        self._courses: list[_Course] = []  # those that have not ended, the oldest first
         self._asked = 0
         self._open: dict[int, _Trial] = {}
 
-    @property
-    def _epochs(self) -> int:
-        return self._brackets[self._bracket][self._rung][1]
-
-    def ask(self) -> Proposal | None:
-        """Propose the next child of the rung; None until the rung is complete."""
-        if not self._left:
-            return None
-        self._left -= 1
-        index, self._asked = self._asked, self._asked + 1
-        target = self._turns[self._epochs] % len(self._populations[self._epochs])
-        self._turns[self._epochs] += 1
-        going = self._going.pop() if self._going else None
-        place = going.place if going is not None else self._offspring(target)
-        self._open[index] = _Trial(_Member(place, -np.inf, index), target)
+    def ask(self) -> Proposal:
+        """Propose the next child of the oldest bracket that has one, or the first of a new bracket."""
+        course = next((each for each in self._courses if each.left), None) or self._begin()
+        course.left -= 1
+        course.open += 1
+        epochs, index = course.epochs, self._asked
+        self._asked += 1
+        target = self._turns[epochs] % len(self._populations[epochs])
+        self._turns[epochs] += 1
+        going = course.going.pop() if course.going else None
+        place = going.place if going is not None else self._offspring(course, target)
+        self._open[index] = _Trial(_Member(place, -np.inf, index), target, course)
         continues = going.index if going is not None and going.index >= 0 else None
-        return Proposal(self._architecture(place), self._epochs, continues)
+        return Proposal(self._architecture(place), epochs, continues)
 
     def tell(self, outcome: Outcome) -> None:
         """Let a child take the place of its target, and begin the next rung after the last one.
@@ -129,31 +156,44 @@ class Dehb(Strategy[DehbConfig]):
         """
         score = score_of(outcome, self.reward(outcome))
         trial = self._open.pop(outcome.index)
-        population = self._populations[self._epochs]
+        course = trial.course
+        course.open -= 1
+        population = self._populations[course.epochs]
         if score is not None and score >= population[trial.target].fitness:
             trial.member.fitness = score
             population[trial.target] = trial.member
-        if not self._left and not self._open:
-            self._next_rung()
+        if not course.left and not course.open:
+            self._next_rung(course)
 
-    def _next_rung(self) -> None:
-        below, self._going = self._populations[self._epochs], []
-        self._rung += 1
-        if self._rung == len(self._brackets[self._bracket]):
-            self._rung, self._bracket = 0, (self._bracket + 1) % len(self._brackets)
-            self._first = self._first and self._bracket > 0
-        self._left = self._brackets[self._bracket][self._rung][0]
-        if self._first and self._rung:
-            here = {each.place.tobytes() for each in self._populations[self._epochs]}
+    def _begin(self) -> _Course:
+        """Begin the next bracket; the very first trains the members of its population as they are."""
+        bracket = self._brackets[self._begun % len(self._brackets)]
+        children, epochs = bracket[0]
+        going = [] if self._begun else self._populations[epochs][::-1]
+        course = _Course(bracket, self._begun < len(self._brackets), children, going)
+        self._begun += 1
+        self._courses.append(course)
+        return course
+
+    def _next_rung(self, course: _Course) -> None:
+        below = self._populations[course.epochs]
+        course.rung += 1
+        if course.rung == len(course.bracket):
+            self._courses.remove(course)
+            return
+        course.left, course.going = course.bracket[course.rung][0], []
+        if course.first:
+            here = {each.place.tobytes() for each in self._populations[course.epochs]}
+            here |= {each.place.tobytes() for other in self._courses for each in other.coming(course.epochs)}
+            here |= {each.member.place.tobytes() for each in self._open.values() if each.course.epochs == course.epochs}
             new = [each for each in below if np.isfinite(each.fitness) and each.place.tobytes() not in here]
-            self._going = _best(new, self._left)[::-1]
+            course.going = _best(new, course.left)[::-1]
 
-    def _offspring(self, target: int) -> FloatArray:
-        bracket = self._brackets[self._bracket]
-        below = bracket[max(self._rung - 1, 0)][1]
-        parents = [each.place for each in _best(self._populations[below], bracket[self._rung][0])]
+    def _offspring(self, course: _Course, target: int) -> FloatArray:
+        below = course.bracket[max(course.rung - 1, 0)][1]
+        parents = [each.place for each in _best(self._populations[below], course.bracket[course.rung][0])]
         everywhere = [each.place for others in self._populations.values() for each in others]
-        at = self._populations[self._epochs][target].place
+        at = self._populations[course.epochs][target].place
         for _ in range(TRIES):
             some = parents
             if len(some) < MUTATED:  # one more than needed, as in the package

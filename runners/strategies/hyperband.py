@@ -19,7 +19,8 @@ class HyperbandConfig(RungConfig):
 class Hyperband(RungStrategy[HyperbandConfig]):
     """Run the brackets s_max, ..., 0 of successive halving one after the other, then begin anew.
 
-    With several children in training, `ask` waits at the end of a rung. A child that failed never goes on.
+    With several children in training, the next bracket begins where all others wait for the end of a rung (`rungs.Halving`).
+    A child that failed never goes on.
 
     Source: Li et al. 2017 (1603.06560), algorithm 1 and table 1; see `rungs.hyperband_brackets`.
     Deviation: the outer loop is repeated until the budget is spent, which the paper suggests in its section 3.
@@ -41,5 +42,5 @@ class Hyperband(RungStrategy[HyperbandConfig]):
         return self.space.random(self._rng)
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a rung is chosen as a whole, and `ask` returns None between rungs; see `Strategy.asks_ahead`."""
-        return True
+        """Return true within a rung, whose children are chosen as a whole; see `Strategy.asks_ahead`."""
+        return outstanding == 0 or self._core.ready

@@ -128,6 +128,11 @@ class Core(ABC, Generic[I]):
             The next training; None to wait for outcomes.
         """
 
+    @property
+    def ready(self) -> bool:
+        """Whether `ask` returns the same whatever the outcomes of what is in training are."""
+        return False
+
     @abstractmethod
     def tell(self, index: int, score: float | None) -> None:
         """Receive the outcome of a training.
@@ -138,51 +143,72 @@ class Core(ABC, Generic[I]):
         """
 
 
+class _Bracket(Generic[I]):
+    """A bracket of successive halving: its rungs from the present one on, and what is in this one."""
+
+    def __init__(self, rungs: Sequence[Rung]) -> None:
+        self.rungs = deque(rungs)
+        self.queue: deque[tuple[I, int] | None] = deque([None] * self.rungs[0][0])
+        self.scored: list[tuple[float, int, I, int]] = []
+        self.place = self.open = 0  # children of the rung that have begun, and of these the ones in training
+
+    def climb(self) -> bool:
+        """Begin the next rung with the best of this one; False if there is none."""
+        self.rungs.popleft()
+        self.scored.sort(key=_rank)
+        going = self.scored[: self.rungs[0][0]] if self.rungs else []
+        self.queue, self.scored, self.place = deque((item, index) for _, _, item, index in going), [], 0
+        return bool(going)
+
+
 class Halving(Core[I]):
-    """Brackets of successive halving, one after the other: a rung begins when the one before it is complete.
+    """Brackets of successive halving: a rung begins when the one before it is complete.
+
+    With one child in training at a time, brackets follow one another. With several, a child of the oldest bracket that has
+    one comes first; where every bracket waits for the end of a rung, the next bracket begins, so that no device is idle.
 
     Args:
         brackets: the brackets without end.
         draw: draws a new architecture for the lowest rung of a bracket.
+
+    Source: Falkner, Klein, Hutter 2018 (1807.01774), section 4.2, whose released code (HpBandSter) begins brackets so.
     """
 
     def __init__(self, brackets: Iterator[Sequence[Rung]], draw: Callable[[], I]) -> None:
         self._brackets, self._draw = brackets, draw
         self._asked = 0
-        self._open: dict[int, tuple[I, int]] = {}  # index -> what is in training, and its place in the rung
-        self._begin()
+        self._active: list[_Bracket[I]] = []  # the oldest first
+        self._open: dict[
+            int, tuple[I, int, _Bracket[I]]
+        ] = {}  # index -> what is in training, and its place in the rung
 
-    def _begin(self) -> None:
-        self._rungs = deque(next(self._brackets))
-        self._queue: deque[tuple[I, int] | None] = deque([None] * self._rungs[0][0])
-        self._scored: list[tuple[float, int, I, int]] = []
-        self._place = 0
+    @property
+    def ready(self) -> bool:
+        """Whether a rung that has begun has children that have not; see `Core.ready`."""
+        return any(bracket.queue for bracket in self._active)
 
-    def ask(self) -> Job[I] | None:
-        """Train the next child of the rung; None until the rung is complete."""
-        if not self._queue:
-            return None
-        waiting = self._queue.popleft()
+    def ask(self) -> Job[I]:
+        """Train the next child of the oldest bracket that has one, or the first of a new bracket."""
+        bracket = next((each for each in self._active if each.queue), None)
+        if bracket is None:
+            bracket = _Bracket(next(self._brackets))
+            self._active.append(bracket)
+        waiting = bracket.queue.popleft()
         item, continues = (self._draw(), None) if waiting is None else waiting
-        self._open[self._asked] = item, self._place
+        self._open[self._asked] = item, bracket.place, bracket
         self._asked += 1
-        self._place += 1
-        return Job(item, self._rungs[0][1], continues)
+        bracket.place += 1
+        bracket.open += 1
+        return Job(item, bracket.rungs[0][1], continues)
 
     def tell(self, index: int, score: float | None) -> None:
-        """Rank a child in its rung, and begin the next rung after the last one; see `Core.tell`."""
-        item, place = self._open.pop(index)
+        """Rank a child in its rung, and begin the bracket's next rung after the last one; see `Core.tell`."""
+        item, place, bracket = self._open.pop(index)
+        bracket.open -= 1
         if score is not None:
-            self._scored.append((-score, place, item, index))
-        if self._queue or self._open:
-            return
-        self._rungs.popleft()
-        self._scored.sort(key=_rank)
-        going = self._scored[: self._rungs[0][0]] if self._rungs else []
-        if not going:
-            self._begin()
-            return
-        self._queue, self._scored, self._place = deque((item, index) for _, _, item, index in going), [], 0
+            bracket.scored.append((-score, place, item, index))
+        if not bracket.queue and not bracket.open and not bracket.climb():
+            self._active.remove(bracket)
 
 
 def _rank(scored: tuple[float, int, Any, int]) -> tuple[float, int]:

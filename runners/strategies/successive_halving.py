@@ -27,9 +27,9 @@ class SuccessiveHalvingConfig(RungConfig):
 class SuccessiveHalving(RungStrategy[SuccessiveHalvingConfig]):
     """Train n random architectures up to the lowest rung; the best 1/eta of each rung go on to the next, then begin anew.
 
-    With several children in training, `ask` waits at the end of a rung. A child that failed never goes on. The score of
-    a child is that of the epoch at which it stops, so the incumbent may be a child that stopped early; see "Trainings
-    that stop early" in the documentation.
+    With several children in training, new ones begin anew where the others wait for the end of a rung (`rungs.Halving`).
+    A child that failed never goes on. The score of a child is that of the epoch at which it stops, so the incumbent may be
+    a child that stopped early; see "Trainings that stop early" in the documentation.
 
     Source: Jamieson, Talwalkar 2016 (1502.07943), algorithm 1; the form with a factor eta is that of Li et al. 2017
     (1603.06560), algorithm 1, lines 3 to 9.
@@ -55,5 +55,5 @@ class SuccessiveHalving(RungStrategy[SuccessiveHalvingConfig]):
         return self.space.random(self._rng)
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a rung is chosen as a whole, and `ask` returns None between rungs; see `Strategy.asks_ahead`."""
-        return True
+        """Return true within a rung, whose children are chosen as a whole; see `Strategy.asks_ahead`."""
+        return outstanding == 0 or self._core.ready

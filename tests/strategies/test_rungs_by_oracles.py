@@ -68,10 +68,12 @@ def test_rungs_of_successive_halving(options: dict[str, int], rungs: list[tuple[
 
 
 def rungs_of(strategy: Any, number: int) -> list[tuple[int, int]]:
-    """Children and epochs of the next rungs; a rung is all that is asked for before the first None."""
+    """Children and epochs of the next rungs; a rung is all that is asked for while no outcome matters."""
     found = []
     for _ in range(number):
-        asked: list[Proposal] = list(iter(strategy.ask, None))
+        asked: list[Proposal] = [strategy.ask()]
+        while strategy.asks_ahead(len(asked)):
+            asked.append(strategy.ask())
         first = getattr(strategy, "asked_before", 0)
         strategy.asked_before = first + len(asked)
         (epochs,) = {proposal.epochs for proposal in asked}
