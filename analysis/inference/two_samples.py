@@ -32,14 +32,15 @@ COMPARISON = (
 )
 
 
-def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = MARGIN) -> dict[str, Any]:
+def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float | None = MARGIN) -> dict[str, Any]:
     """Compare the scores of two strategies, as independent samples.
 
     Args:
         a: scores of the first strategy, [n1].
         b: scores of the second strategy, [n2].
         level: coverage of the intervals in (0, 1).
-        margin: margin of equivalence, a fraction, > 0.
+        margin: margin of equivalence, a fraction, > 0; None where no difference is known to be too small to matter: such
+            scores are never called equivalent.
 
     Returns:
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval
@@ -58,7 +59,8 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     row |= {"difference_low": apart.low, "difference_high": apart.high, "interval": apart.method}
     row |= {"improvement_low": better.low, "improvement_high": better.high}
     row |= dict.fromkeys(("u", "p", "welch_t", "welch_p", "detectable"), math.nan)
-    row |= {"margin": margin, "tost_p": equivalence_p(a, b, margin), "uneven_skew": uneven_skew(a, b)}
+    tost_p = math.nan if margin is None else equivalence_p(a, b, margin)
+    row |= {"margin": math.nan if margin is None else margin, "tost_p": tost_p, "uneven_skew": uneven_skew(a, b)}
     if min(len(a), len(b)) < LEAST_RUNS["difference"]:
         return row
     row |= mann_whitney(a, b)._asdict()

@@ -11,7 +11,9 @@ import pandas as pd
 from nasbench.analysis.comparison.anytime import By, budget_label, hours_unit, spans_decades, trajectories
 from nasbench.analysis.comparison.bands import bands, with_simultaneous
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
+from nasbench.analysis.inference.equivalence import POWER
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
+from nasbench.analysis.inference.verdicts import NOT_SHOWN
 from nasbench.analysis.pareto.dominance import dominated_volume, nondominated
 from nasbench.analysis.pareto.objectives import objective_points, scaled_values
 from nasbench.analysis.plotting import style
@@ -143,13 +145,14 @@ def volume_tests(courses: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         first, second and the columns of `two_samples.compare_groups` with Holm's correction, see
-        `two_samples.corrected`; without rows for one strategy.
+        `two_samples.corrected`; without rows for one strategy. There is no margin of equivalence, because nobody knows
+        which difference of hypervolumes does not matter.
     """
     ends = courses.sort_values("budget").groupby(["strategy", "run"], sort=False)["hypervolume"].last()
     groups = {name: values.to_numpy(dtype=float) for name, values in ends.groupby(level=0)}
     names = style.in_order(list(groups))
     rows = [
-        {"first": first, "second": second} | compare_groups(groups[first], groups[second])
+        {"first": first, "second": second} | compare_groups(groups[first], groups[second], margin=None)
         for place, first in enumerate(names)
         for second in names[place + 1 :]
     ]
@@ -166,16 +169,25 @@ def comparison_lines(tests: pd.DataFrame) -> list[str]:
         One sentence per pair.
     """
     return [
-        f"{row['first']} - {row['second']}: {row['difference']:+.4f} {_interval(row)}, "
-        f"A12 {row['improvement']:.2f}, Mann-Whitney p = {row['p']:.2g} (Holm {row['p_holm']:.2g}): {row['finding']}."
+        f"{row['first']} - {row['second']}: {row['difference']:+.3g} {_interval(row)}, n={row['n_first']} and {row['n_second']}, "
+        f"A12 {row['improvement']:.2f}, Mann-Whitney p = {row['p']:.2g} (Holm {row['p_holm']:.2g}): {row['finding']}"
+        f"{_detectable(row)}."
         for row in tests.to_dict("records")
     ]
+
+
+def _detectable(row: Mapping[Hashable, Any]) -> str:
+    """What these runs could have shown, where they have not shown a difference."""
+    if row["finding"] != NOT_SHOWN:
+        return ""
+    known = np.isfinite(row["detectable"])
+    return f"; detectable at this n: {row['detectable']:.2g} ({POWER:.0%} power, one test)" if known else ""
 
 
 def _interval(row: Mapping[Hashable, Any]) -> str:
     low, high = row["difference_low"], row["difference_high"]
     return (
-        f"[{low:+.4f}, {high:+.4f}]" if np.isfinite(low) else "(no interval: fewer than 5 runs or no spread on a side)"
+        f"[{low:+.3g}, {high:+.3g}]" if np.isfinite(low) else "(no interval: fewer than 5 runs or no spread on a side)"
     )
 
 
@@ -192,6 +204,27 @@ def at_quarters(data: pd.DataFrame) -> pd.DataFrame:
     wanted = [budgets[np.abs(budgets - share * budgets[-1]).argmin()] for share in (0.25, 0.5, 0.75, 1.0)]
     rows = data[data["budget"].isin(wanted)]
     return rows[["strategy", "runs", "budget", "median", "low", "high", "interval"]].reset_index(drop=True)
+
+
+def written(quarters: pd.DataFrame) -> pd.DataFrame:
+    """Write hypervolumes with as many decimals as it takes to see how far apart they are.
+
+    Args:
+        quarters: result of `at_quarters`.
+
+    Returns:
+        The same rows, with median, low and high as texts: 2 digits of the smallest distance between two of them at one
+        budget, at least 3 decimals and at most 9.
+    """
+    numbers = quarters[["median", "low", "high"]].to_numpy(dtype=float)
+    apart = [
+        np.diff(np.unique(numbers[(quarters["budget"] == budget).to_numpy()])) for budget in quarters["budget"].unique()
+    ]
+    seen = np.concatenate(apart) if apart else np.array([])
+    seen = seen[np.isfinite(seen) & (seen > 1e-9)]
+    decimals = int(np.clip(1 - np.floor(np.log10(seen.min())), 3, 9)) if len(seen) else 3
+    texts = {name: [f"{value:.{decimals}f}" for value in quarters[name]] for name in ("median", "low", "high")}
+    return quarters.assign(**texts)
 
 
 def draw_volume_course(data: pd.DataFrame, ax: Axes) -> None:

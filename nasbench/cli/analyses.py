@@ -607,7 +607,7 @@ def _volumes_over(
     data = course.volume_bands(courses, seed)
     notes.append("Medians over runs. Differences of the means at the end, with 95% intervals:")
     notes.extend(course.comparison_lines(course.volume_tests(courses)))
-    shown = course.at_quarters(data)
+    shown = course.written(course.at_quarters(data))
     about = describe_rows(frame, (score,) if "error" in names else (), len(runs))
     return shown, data, course.plot_volume_course(data, notes, about)
 

@@ -13,6 +13,7 @@ from nasbench.analysis.pareto.volume_course import (
     volume_bands,
     volume_courses,
     volume_tests,
+    written,
 )
 from nasbench.analysis.plotting import saving
 from nasbench.analysis.plotting.captions import caption_of
@@ -89,6 +90,34 @@ def test_medians_bands_and_tests(searches, tmp_path):
     assert len(at_quarters(data)) == 8
     saving.save_figure(plot_volume_course(data, ["a note"], "made up"), tmp_path / "course.svg")
     assert "hypervolume so far" in (tmp_path / "course.svg").read_text()
+
+
+def test_small_differences_of_hypervolumes_are_never_called_equivalent():
+    """A margin of one point is of accuracies: all hypervolumes of two searches may lie closer together than that."""
+    rng = np.random.default_rng(3)
+    ends = {"random": 1.24 + 3e-4 * rng.normal(size=40), "nsga2": 1.2401 + 3e-4 * rng.normal(size=40)}
+    courses = pd.concat(
+        pd.DataFrame({"strategy": name, "run": [f"{name}{n}" for n in range(40)], "budget": 1.0, "hypervolume": values})
+        for name, values in ends.items()
+    )
+    tests = volume_tests(courses)
+    assert tests["finding"].tolist() == ["not shown to differ"]
+    (line,) = comparison_lines(tests)
+    gap = np.mean(ends["random"]) - np.mean(ends["nsga2"])
+    assert line.startswith(f"random - nsga2: {gap:+.3g} [")
+    assert ", n=40 and 40, A12 " in line
+    assert f"not shown to differ; detectable at this n: {tests['detectable'][0]:.2g} (80% power, one test)." in line
+    far = volume_tests(courses.assign(hypervolume=courses["hypervolume"] + (courses["strategy"] == "nsga2") * 0.001))
+    assert far["finding"].tolist() == ["differs"]
+    assert comparison_lines(far)[0].endswith(": differs.")
+
+
+def test_hypervolumes_are_written_with_the_decimals_that_separate_them():
+    quarters = pd.DataFrame(
+        {"budget": [1, 1, 2, 2], "median": [1.2381, 1.23814, 1.5, 1.5], "low": 1.2, "high": [1.3, 1.3, 1.6, np.nan]}
+    )
+    assert written(quarters)["median"].tolist() == ["1.238100", "1.238140", "1.500000", "1.500000"]
+    assert written(quarters[2:])["high"].tolist() == ["1.600", "nan"]
 
 
 def test_the_caption_says_what_the_bands_of_few_runs_are(searches):
