@@ -6,7 +6,7 @@ from typing import Final
 
 COMPARED: Final = (
     *("run", "index", "asked", "strategy", "run_seed", "stage", "seed", "hash", "status", "counted"),
-    *("duplicate", "continues"),
+    *("duplicate", "continues", "stop_epoch", "from_epoch"),
     *("space", "protocol", "fingerprint", "data", "device", "platform", "devices"),
     *("val_acc", "val_loss", "test_acc", "test_loss", "reward"),
     *("gpu_hours", "usd", "spent_gpu_hours", "wall_seconds"),
@@ -14,7 +14,7 @@ COMPARED: Final = (
 """Of comparisons and costs: checks, courses, final scores, ledgers, the captions of their pictures, and what another
 score than accuracy is made of."""
 
-SIZED: Final = (*COMPARED, "params", "mult_adds", "stop_epoch", "from_epoch")
+SIZED: Final = (*COMPARED, "params", "mult_adds")
 """Of fronts of accuracy and size."""
 
 LISTED: Final = (

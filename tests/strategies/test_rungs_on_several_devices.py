@@ -44,7 +44,7 @@ class Plain:
 
     def ended(self, index: int, score: float | None) -> None:
         for rungs, trained in self.brackets:
-            for rung, (children, _) in zip(trained, rungs):
+            for rung in trained:
                 for entry in rung:
                     if entry[0] == index:
                         entry[1] = score
