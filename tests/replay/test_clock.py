@@ -367,6 +367,47 @@ def test_scores_of_untrained_networks_take_their_time_on_the_clock_and_are_charg
     assert course("14 s", [2.0, 2.0])[0].ends == [12.0, 14.0]
 
 
+def test_a_child_that_takes_the_rest_of_the_budget_is_ended_then_and_ends_the_search() -> None:
+    """The first takes 31 of 30 seconds: it is ended at 30, just before the third of the other device, which is not counted."""
+
+    class InTurn(Scoring):
+        asked = -1
+
+        def ask(self) -> Any:
+            self.asked += 1
+            return self.space.decode([self.asked % 4, 0, 0, 0])
+
+    made_up = table(failing=False)
+    first = int(made_up.code(np.array([0, 0, 0, 0])))
+    ledger = Ledger(Budget.parse("30 gpu-seconds"), 1.0)
+    found = simulate(
+        made_up,
+        InTurn(ScoringSeconds(), []),
+        ledger,
+        2,
+        lambda code, _: Scored(0.5, 31.0 if code == first else 10.0),
+    )
+    assert found.ends == [10.0, 20.0]
+    assert found.indices == [1, 2]
+    assert ledger.wall_seconds == 30.0
+
+
+def test_epochs_that_a_table_says_took_less_than_no_time_cost_nothing() -> None:
+    class Further(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=3 if self.asked == 1 else 6)
+
+    found = simulate(
+        table(),
+        Further(table().space, 0),
+        Ledger(Budget.parse("2 children"), 1.0),
+        1,
+        lambda _, stop: Scored(0.5, 5.0 if stop <= 3 else 4.9),
+    )
+    assert found.costs == [5.0, 0.0]
+    assert found.bases == [0, 3]
+
+
 def test_a_child_that_reached_the_epoch_already_is_trained_from_the_start_as_in_a_run() -> None:
     setting = Setting("backwards", Backwards, RungConfig())
     courses = replay(table(), setting, [0], budget("5 children")).courses
