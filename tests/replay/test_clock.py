@@ -392,6 +392,30 @@ def test_a_child_that_takes_the_rest_of_the_budget_is_ended_then_and_ends_the_se
     assert ledger.wall_seconds == 30.0
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_strategy_is_told_the_curve_the_epochs_and_the_seconds_that_were_charged(fails: bool) -> None:
+    """What failed cannot go on: it is trained from the start again."""
+    told: list[Outcome] = []
+
+    class Further(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=(3, 6, 9)[self.asked - 1])
+
+        def tell(self, outcome: Outcome) -> None:
+            told.append(outcome)
+
+    def score(_: int, stop: int) -> Scored:
+        epochs = stop or EPOCHS
+        return Scored(float("nan") if fails else 0.01 * epochs, 2.0 * epochs)
+
+    found = simulate(table(), Further(table().space, 0), Ledger(Budget.parse("3 children"), 1.0), 1, score)
+    assert found.bases == ([0, 0, 0] if fails else [0, 3, 3])
+    assert [each.device_seconds for each in told] == found.costs == ([6.0, 12.0, 18.0] if fails else [6.0, 6.0, 12.0])
+    assert [each.epochs for each in told] == ([0, 0, 0] if fails else [3, 6, 9])
+    assert [each.status for each in told] == ["failed" if fails else "ok"] * 3
+    assert told[1].val_curve == (() if fails else pytest.approx((0.01, 0.02, 0.03, 0.04, 0.05, 0.06)))
+
+
 def test_epochs_that_a_table_says_took_less_than_no_time_cost_nothing() -> None:
     class Further(Backwards):
         def ask(self) -> Proposal:
