@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nasbench.runners.strategies.predictors.acquisitions import Acquisition, acquire
 from nasbench.runners.strategies.predictors.batches import BatchConfig, BatchStrategy, Trained
-from nasbench.runners.strategies.predictors.encodings import Columns, Encoding, features
+from nasbench.runners.strategies.predictors.encodings import Columns, Encoding, features, require_encoding
 from nasbench.runners.strategies.predictors.regressors import (
     Boosting,
     Forest,
@@ -128,6 +128,10 @@ class Bananas(BatchStrategy[BananasConfig]):
 
     name = "bananas"
     config_type = BananasConfig
+
+    def require_space(self) -> None:
+        """Refuse an encoding that the space does not have; see `BatchStrategy.require_space`."""
+        require_encoding(self.space, self.config.encoding)
 
     def pool(self, best: Sequence[Architecture]) -> list[Architecture]:
         """Make mutations of the best children, or random architectures; see `BatchStrategy.pool`."""

@@ -8,11 +8,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from nasbench.errors import InputError
 from nasbench.runners.strategies.predictors.acquisitions import acquire
 from nasbench.runners.strategies.predictors.batches import BatchConfig, BatchStrategy, Trained
-from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess, Kernel
-from nasbench.spaces.base import Architecture, Space
+from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess, Kernel, require_kernel
+from nasbench.spaces.base import Architecture
 
 LEAST_ERROR = 1e-3  # smaller errors count as this one in the logarithm
 
@@ -59,10 +58,9 @@ class GaussianProcess(BatchStrategy[GpConfig]):
     name = "gp"
     config_type = GpConfig
 
-    def __init__(self, space: Space, seed: int, config: GpConfig | None = None) -> None:
-        super().__init__(space, seed, config)
-        if self.config.kernel == "wl" and not space.has_networks:
-            raise InputError(f"the kernel 'wl' needs a space of networks, got {space.spec!r}; take 'hamming' or 'auto'")
+    def require_space(self) -> None:
+        """Refuse the kernel of graphs in a space without them; see `BatchStrategy.require_space`."""
+        require_kernel(self.space, self.config.kernel)
 
     def pool(self, best: Sequence[Architecture]) -> list[Architecture]:
         """Make mutations of the best children, and as many random architectures; see `BatchStrategy.pool`."""

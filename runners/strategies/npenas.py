@@ -9,6 +9,7 @@ from pydantic import Field
 from nasbench.runners.strategies.bananas import PredictorConfig, predicted
 from nasbench.runners.strategies.predictors.acquisitions import Acquisition, acquire
 from nasbench.runners.strategies.predictors.batches import TRIES, BatchStrategy, Trained
+from nasbench.runners.strategies.predictors.encodings import require_encoding
 from nasbench.spaces.base import Architecture
 
 
@@ -36,6 +37,10 @@ class Npenas(BatchStrategy[NpenasConfig]):
 
     name = "npenas"
     config_type = NpenasConfig
+
+    def require_space(self) -> None:
+        """Refuse an encoding that the space does not have; see `BatchStrategy.require_space`."""
+        require_encoding(self.space, self.config.encoding)
 
     def pool(self, best: Sequence[Architecture]) -> list[Architecture]:
         """Make several mutations of each of the best children; see `BatchStrategy.pool`."""

@@ -14,7 +14,7 @@ from nasbench.runners.strategies.base import Outcome
 from nasbench.runners.strategies.objectives import ERROR, ObjectivesConfig, costs_of
 from nasbench.runners.strategies.predictors.acquisitions import acquire
 from nasbench.runners.strategies.predictors.batches import BatchConfig, BatchStrategy, Trained
-from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess, Kernel
+from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess, Kernel, require_kernel
 from nasbench.spaces.base import Architecture, Space
 
 FloatArray = NDArray[np.float64]
@@ -66,6 +66,10 @@ class Parego(BatchStrategy[ParegoConfig]):
         super().__init__(space, seed, config)
         self._names = self.config.names
         self._weights = simplex(len(self._names), self.config.divisions)
+
+    def require_space(self) -> None:
+        """Refuse the kernel of graphs in a space without them; see `BatchStrategy.require_space`."""
+        require_kernel(self.space, self.config.kernel)
 
     def trained(self, outcome: Outcome) -> Trained:
         """Take the objectives of a child; see `BatchStrategy.trained`."""

@@ -17,12 +17,13 @@ from searching import search, tiny_plan
 
 from nasbench.errors import InputError
 from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.replay.clock import Courses
+from nasbench.runners.replay.clock import Course, Courses, Scored, simulate
+from nasbench.runners.replay.guidance import ScoringSeconds
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_on_clock, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
-from nasbench.runners.search.budget import Budget
-from nasbench.runners.strategies import Outcome, Proposal, Strategy
+from nasbench.runners.search.budget import Budget, Ledger
+from nasbench.runners.strategies import Outcome, Proposal, Strategy, StrategyConfig
 from nasbench.runners.strategies.rungs import RungConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import hash_of_choices
@@ -323,6 +324,112 @@ class Backwards(Strategy[RungConfig]):
 
     def tell(self, outcome: Outcome) -> None:
         pass
+
+
+class Scoring(Strategy[StrategyConfig]):
+    """Proposes one architecture again and again; scores of untrained networks take a given time before each."""
+
+    name = "scoring"
+
+    def __init__(self, scoring: ScoringSeconds, takes: list[float]) -> None:
+        super().__init__(table(failing=False).space, 0)
+        self._scoring, self._takes = scoring, takes
+
+    def ask(self) -> Any:
+        self._scoring.total += self._takes.pop(0) if self._takes else 0.0
+        return self.space.decode([1] * len(self.space.decisions))
+
+    def tell(self, outcome: Outcome) -> None:
+        pass
+
+
+def test_scores_of_untrained_networks_take_their_time_on_the_clock_and_are_charged_once() -> None:
+    """Two devices, children of ten seconds, and two seconds of scores before the first two, thirty before the third."""
+
+    def course(limit: str, takes: list[float]) -> tuple[Course, Ledger]:
+        scoring, ledger = ScoringSeconds(), Ledger(Budget.parse(limit), 1.0)
+        found = simulate(
+            table(failing=False), Scoring(scoring, takes), ledger, 2, lambda *_: Scored(0.5, 10.0), scoring=scoring
+        )
+        return found, ledger
+
+    found, ledger = course("6 children", [2.0, 2.0, 30.0])
+    assert found.ends == [12.0, 42.0, 52.0, 52.0, 62.0, 62.0]  # the second ended at 14, while the third was asked for
+    assert found.indices == [0, 1, 2, 3, 4, 5]
+    assert found.searcher == [4.0, 30.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.asked == [2, 3, 4, 4, 6, 6]
+    assert found.costs == [10.0] * 6
+    charged = {name: seconds for name, seconds in ledger.device_seconds.items() if seconds}
+    assert charged == {"searcher": 34.0, "cached": 60.0}
+    assert course("13.9 gpu-seconds", [2.0, 2.0])[0].codes == []
+    assert len(course("14 gpu-seconds", [2.0, 2.0])[0].codes) == 1
+    assert course("11.9 s", [2.0, 2.0])[0].codes == []
+    assert course("14 s", [2.0, 2.0])[0].ends == [12.0, 14.0]
+
+
+def test_a_child_that_takes_the_rest_of_the_budget_is_ended_then_and_ends_the_search() -> None:
+    """The first takes 31 of 30 seconds: it is ended at 30, just before the third of the other device, which is not counted."""
+
+    class InTurn(Scoring):
+        asked = -1
+
+        def ask(self) -> Any:
+            self.asked += 1
+            return self.space.decode([self.asked % 4, 0, 0, 0])
+
+    made_up = table(failing=False)
+    first = int(made_up.code(np.array([0, 0, 0, 0])))
+    ledger = Ledger(Budget.parse("30 gpu-seconds"), 1.0)
+    found = simulate(
+        made_up,
+        InTurn(ScoringSeconds(), []),
+        ledger,
+        2,
+        lambda code, _: Scored(0.5, 31.0 if code == first else 10.0),
+    )
+    assert found.ends == [10.0, 20.0]
+    assert found.indices == [1, 2]
+    assert ledger.wall_seconds == 30.0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_strategy_is_told_the_curve_the_epochs_and_the_seconds_that_were_charged(fails: bool) -> None:
+    """What failed cannot go on: it is trained from the start again."""
+    told: list[Outcome] = []
+
+    class Further(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=(3, 6, 9)[self.asked - 1])
+
+        def tell(self, outcome: Outcome) -> None:
+            told.append(outcome)
+
+    def score(_: int, stop: int) -> Scored:
+        epochs = stop or EPOCHS
+        return Scored(float("nan") if fails else 0.01 * epochs, 2.0 * epochs)
+
+    found = simulate(table(), Further(table().space, 0), Ledger(Budget.parse("3 children"), 1.0), 1, score)
+    assert found.bases == ([0, 0, 0] if fails else [0, 3, 3])
+    assert [each.device_seconds for each in told] == found.costs == ([6.0, 12.0, 18.0] if fails else [6.0, 6.0, 12.0])
+    assert [each.epochs for each in told] == ([0, 0, 0] if fails else [3, 6, 9])
+    assert [each.status for each in told] == ["failed" if fails else "ok"] * 3
+    assert told[1].val_curve == (() if fails else pytest.approx((0.01, 0.02, 0.03, 0.04, 0.05, 0.06)))
+
+
+def test_epochs_that_a_table_says_took_less_than_no_time_cost_nothing() -> None:
+    class Further(Backwards):
+        def ask(self) -> Proposal:
+            return replace(super().ask(), epochs=3 if self.asked == 1 else 6)
+
+    found = simulate(
+        table(),
+        Further(table().space, 0),
+        Ledger(Budget.parse("2 children"), 1.0),
+        1,
+        lambda _, stop: Scored(0.5, 5.0 if stop <= 3 else 4.9),
+    )
+    assert found.costs == [5.0, 0.0]
+    assert found.bases == [0, 3]
 
 
 def test_a_child_that_reached_the_epoch_already_is_trained_from_the_start_as_in_a_run() -> None:

@@ -12,6 +12,7 @@ from nasbench.runners.strategies.bananas import Bananas, BananasConfig
 from nasbench.runners.strategies.conformance import check_strategy, converse, made_up_outcome, made_up_score
 from nasbench.runners.strategies.gp import GaussianProcess, GpConfig
 from nasbench.runners.strategies.npenas import Npenas, NpenasConfig
+from nasbench.runners.strategies.parego import Parego, ParegoConfig
 from nasbench.runners.strategies.predictors.acquisitions import acquire
 from nasbench.runners.strategies.predictors.gaussian_process import ArchitectureProcess
 from nasbench.runners.strategies.predictors.regressors import Boosting, Forest, MlpEnsemble, Regressor
@@ -169,9 +170,20 @@ def test_a_child_that_is_not_in_training_is_refused(row):
         strategy.tell(outcome)
 
 
-def test_the_graph_kernel_refuses_a_space_without_networks():
-    with pytest.raises(InputError, match="hamming"):
-        GaussianProcess(get_space("choices:3/3"), 0, GpConfig(kernel="wl"))
+@pytest.mark.parametrize("spec", ["choices:3/3", "nats-size", "nasbench-macro"])
+def test_what_a_space_does_not_have_is_refused_before_a_child_is_trained(spec: str):
+    space = get_space(spec)
+    for kind, config in ((GaussianProcess, GpConfig(kernel="wl")), (Parego, ParegoConfig(kernel="wl"))):
+        with pytest.raises(
+            InputError, match=r"the kernel 'wl' needs a space of networks, .*; take 'hamming' or 'auto'"
+        ):
+            kind(space, 0, config)
+        kind(space, 0, config.model_copy(update={"kernel": "auto"}))
+    for encoding in ("wl", "path"):
+        for kind, config in ((Bananas, BananasConfig(encoding=encoding)), (Npenas, NpenasConfig(encoding=encoding))):
+            with pytest.raises(InputError, match=f"the encoding '{encoding}' needs a space of"):
+                kind(space, 0, config)
+            kind(space, 0, config.model_copy(update={"encoding": "auto"}))
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ import pytest
 
 from nasbench.runners.strategies import Outcome, gp, parego
 from nasbench.runners.strategies.conformance import converse, made_up_score
+from nasbench.runners.strategies.densities import SHARES, CategoricalDensity
 from nasbench.runners.strategies.gp import GaussianProcess, GpConfig
+from nasbench.runners.strategies.mo_evolution import MoEvolution, MoEvolutionConfig
 from nasbench.runners.strategies.nsga2 import Nsga2, Nsga2Config
 from nasbench.runners.strategies.parego import Parego, ParegoConfig
 from nasbench.runners.strategies.predictors.batches import Trained
@@ -206,3 +208,31 @@ def test_of_one_front_the_least_crowded_are_kept() -> None:
     expected = {ordered[0], ordered[-1], *sorted(gaps, key=lambda place: -gaps[place])[:5]}
     kept = {points[rows.index(list(member.choices))] for member in strategy.population}
     assert kept == expected
+
+
+@pytest.mark.parametrize(("sample", "best"), [(1, 1 / 4), (2, 1 - (3 / 4) ** 2), (40, 1.0)])
+def test_the_sample_of_a_tournament_is_that_of_the_options(sample: int, best: float) -> None:
+    """The parent of a mutation has all but one of its choices; one member dominates the others."""
+    strategy = MoEvolution(SPACE, 0, MoEvolutionConfig(population=4, sample=sample))
+    for index in range(4):
+        child = SPACE.decode([index] * 8)
+        strategy.tell(Outcome(index, child, "ok", (), 0.5 + 0.1 * (index == 2), 10 - (index == 2), 1, 1.0))
+    parents = [max(range(6), key=strategy.ask().choices.count) for _ in range(400)]
+    assert parents.count(2) / 400 == pytest.approx(best, abs=0.06)
+
+
+def test_draws_of_a_density_leave_a_point_by_its_width_times_the_factor() -> None:
+    density = CategoricalDensity(np.tile([0, 1], (20, 1)), (5, 2))
+    assert density.share == SHARES[0]
+    for widening in (1.0, 3.0, 6.0, 1000.0):
+        drawn = density.draw(np.random.default_rng(0), 20_000, widening)
+        share = min(widening * SHARES[0], 1.0)
+        assert (drawn[:, 0] != 0).mean() == pytest.approx(share * 4 / 5, abs=0.012)
+        assert (drawn[:, 1] != 1).mean() == pytest.approx(share * 1 / 2, abs=0.012)
+
+
+def test_the_width_of_many_points_is_chosen_by_some_from_all_of_them() -> None:
+    """Outcomes are sorted by their scores: the first ones may agree, and the others not."""
+    points = np.random.default_rng(1).integers((5, 5, 5), size=(600, 3))
+    points[:200] = 0
+    assert CategoricalDensity(points, (5, 5, 5)).share > CategoricalDensity(points[:200], (5, 5, 5)).share

@@ -66,6 +66,14 @@ class BatchStrategy(Strategy[C]):
         self._told: dict[int, Trained] = {}
         self._queue: deque[Architecture] = deque()
         self._exhausted = False
+        self.require_space()
+
+    def require_space(self) -> None:
+        """Refuse a space that has not what the model reads, before anything is trained.
+
+        Raises:
+            InputError: when the options do not fit the space.
+        """
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

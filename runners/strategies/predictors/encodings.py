@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.predictors.operation_graphs import OUTPUT, OperationGraph, operation_graph
-from nasbench.spaces.base import Architecture
+from nasbench.spaces.base import Architecture, Space
 
 Encoding = Literal["auto", "path", "adjacency", "wl"]
 Bag = Mapping[str, float]
@@ -49,6 +49,19 @@ def features(architecture: Architecture, encoding: Encoding, iterations: int = 2
             f"the encoding {encoding!r} needs a space of {needs}, got {architecture.space.spec!r}; take 'adjacency' or 'auto'"
         )
     return path_features(graph) if encoding == "path" else _neighbourhoods(graph, iterations)
+
+
+def require_encoding(space: Space, encoding: Encoding) -> None:
+    """Refuse an encoding that a space does not have, before anything is trained.
+
+    Args:
+        space: the searched space.
+        encoding: see `features`.
+
+    Raises:
+        InputError: see `features`.
+    """
+    features(space.decode([0] * len(space.decisions)), encoding)
 
 
 def decision_features(architecture: Architecture) -> Bag:

@@ -10,14 +10,29 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.errors import InputError
 from nasbench.runners.strategies.predictors.acquisitions import center_and_scale
 from nasbench.runners.strategies.predictors.encodings import Columns, features
 from nasbench.runners.strategies.predictors.operation_graphs import operation_graph
 from nasbench.runners.strategies.predictors.spectral_process import NOISES, SIGNALS, START, SpectralProcess
-from nasbench.spaces.base import Architecture
+from nasbench.spaces.base import Architecture, Space
 
 FloatArray = NDArray[np.float64]
 Kernel = Literal["auto", "wl", "hamming"]
+
+
+def require_kernel(space: Space, kernel: Kernel) -> None:
+    """Refuse a kernel that a space does not have, before anything is trained.
+
+    Args:
+        space: the searched space.
+        kernel: see `ArchitectureProcess`.
+
+    Raises:
+        InputError: when the kernel is that of graphs, and the space has none.
+    """
+    if kernel == "wl" and operation_graph(space.decode([0] * len(space.decisions))) is None:
+        raise InputError(f"the kernel 'wl' needs a space of networks, got {space.spec!r}; take 'hamming' or 'auto'")
 
 
 @dataclass(frozen=True)
