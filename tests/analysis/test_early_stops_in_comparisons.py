@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from click.testing import CliRunner
+
 import nasbench
 from nasbench.analysis.comparison import columns
 from nasbench.cli.main import nasbench as group
@@ -16,7 +16,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     names = []
     for strategy in ("asha", "random"):
         found = nasbench.replay("digits201-2", [strategy], range(5), "20 s", progress=False)
-        names.append(str(Path(found.save(folder / f"{strategy}.h5") or folder / f"{strategy}.h5")))
+        names.append(str(found.save(folder / f"{strategy}.h5")))
     return names
 
 
