@@ -92,10 +92,37 @@ def row_of(entry: Entry, runs: TaskRuns, scale: TaskScale) -> dict[str, Any]:
         "wide": wide,
         "searched": searched,
         "apart": apart,
-        "reached": float(np.isfinite(seconds).mean()),
-        "close": float(np.median(seconds)),
+        "reached": share_text(np.isfinite(seconds)),
+        "close": close_text(seconds, scale.seconds["large"]),
         "own": runs.searcher_seconds,
     }
+
+
+def close_text(seconds: Any, limit: float) -> str:
+    """Write the median of the times until a search is close to the best, with its 95% interval.
+
+    Args:
+        seconds: of each search; inf if it never is.
+        limit: the budget, in seconds.
+
+    Returns:
+        e.g. "26 s [22, 31]"; times that no search of the budget can have are "> limit". No interval for fewer than six
+        searches, whose smallest and largest value hold the median with less than 95%.
+    """
+    times = np.sort(np.asarray(seconds, dtype=float))
+
+    def text(value: float) -> str:
+        return f"{value:,.0f}" if math.isfinite(value) else f"> {limit:,.0f}"
+
+    median = text(float(np.median(times))) + " s"
+    lower = int(stats.binom.ppf(0.025, len(times), 0.5))  # of so many values at most, all are below the median in 2.5%
+    return f"{median} [{text(times[lower - 1])}, {text(times[-lower])}]" if lower else median
+
+
+def share_text(reached: Any) -> str:
+    """Write a share of the searches with its 95% interval by Wilson."""
+    found = stats.binomtest(int(np.sum(reached)), len(reached)).proportion_ci(method="wilson")
+    return f"{np.mean(reached):.0%} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
 
 
 def with_interval(mean: float, half: float) -> str:
@@ -110,12 +137,10 @@ def table_of(runs: BenchmarkRuns, task: str) -> Iterator[str]:
     yield "| strategy | n | children | regret of the choice | regret of the searched score | reached 99% | time to 99% | own s |"
     yield "|---|---|---|---|---|---|---|---|"
     for row in sorted(rows, key=lambda each: (each["regret"], each["name"])):
-        limit = scale.seconds["large"]
-        close = f"{row['close']:,.0f} s" if math.isfinite(row["close"]) else f"> {limit:,.0f} s"
         own = "-" if row["own"] != row["own"] else f"{row['own']:.2g}"
         yield (
             f"| `{row['name']}` | {row['n']} | {row['children']:.0f} | {with_interval(row['regret'], row['wide'])} | "
-            f"{with_interval(row['searched'], row['apart'])} | {row['reached']:.0%} | {close} | {own} |"
+            f"{with_interval(row['searched'], row['apart'])} | {row['reached']} | {row['close']} | {own} |"
         )
 
 
@@ -136,15 +161,14 @@ def shared_weights(rows: pd.DataFrame, limit: float) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|---|"
     groups = [(rows["regret"].mean(), str(name), rows) for name, rows in rows.groupby("strategy")]
     for _, name, searches in sorted(groups, key=lambda each: each[:2]):
-        close = float(np.median(searches["close_seconds"]))
         columns = [
             with_interval(*around(scale * searches[column]))
             for column, scale in (("derived_regret", 100), ("regret", 100), ("searched_regret", 100), ("tau", 1))
         ]
         yield (
             f"| `{name}` | {len(searches)} | {searches['supernet_seconds'].mean():.0f} s | {searches['children'].mean():.0f} | "
-            f"{' | '.join(columns[:3])} | {np.isfinite(searches['close_seconds']).mean():.0%} | "
-            f"{f'{close:,.0f} s' if math.isfinite(close) else f'> {limit:,.0f} s'} | {columns[3]} |"
+            f"{' | '.join(columns[:3])} | {share_text(np.isfinite(searches['close_seconds']))} | "
+            f"{close_text(searches['close_seconds'], limit)} | {columns[3]} |"
         )
 
 
@@ -173,14 +197,16 @@ def published_beside(runs: BenchmarkRuns, task: str) -> Iterator[str]:
 HEAD = """\
 # Every strategy on two tables
 
-What each strategy reaches with its usual options under equal budgets. The searches ship as `results/reference/*.npz`
+What each strategy reaches under equal budgets, with the options that its row names and otherwise its usual ones (`bananas`, `npenas` and `gp`
+with a predictor that takes seconds a search, not minutes; [Choose a strategy](strategies.md#regret) has the others). The searches ship as `results/reference/*.npz`
 ([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make` makes what is missing.
 
 - Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
 - Regret is what the choice lacks to the best of the table, in points of accuracy: mean over n searches with its 95% interval (Student's t).
   The choice's regret is by trainings that no search saw; that of the searched score is by what searches see.
-- Reached 99%: share of searches whose incumbent has 99% of the best score that they can see. Time to 99% is the median over all searches; one that never
-  reached it counts as longer than the budget.
+- Reached 99%: share of searches whose incumbent has 99% of the best score that they can see, with Wilson's 95% interval. Time to 99% is the median over all
+  searches with its 95% interval (order statistics); one that never reached it counts as longer than the budget.
+- Rows are in the order of their means, and nothing is tested here: neighbours mostly are not shown to differ. `nasbench bench` tests differences between strategies.
 - Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
 - `nsga2`, `mo_evolution`, `parego` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
 - `zero_cost` scores untrained networks on its usual images, digits, on both tables; the time for it is in "own s", and not charged to the budget.
@@ -188,7 +214,7 @@ What each strategy reaches with its usual options under equal budgets. The searc
 
 NOTES = {
     "digits201-2": """\
-A cell without convolutions is nearly the best for the seed that searches see, and most searches choose it or its neighbour
+Nearly every search reaches 99% of the best score here, so that this column separates nothing. A cell without convolutions is nearly the best for the seed that searches see, and most searches choose it or its neighbour
 (results/README.md, digits201-2), so that strategies differ less in the choice's regret than in that of the searched score.
 """,
     "nasbench201-cifar10": """\

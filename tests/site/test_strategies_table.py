@@ -60,7 +60,7 @@ def test_regrets_and_times_follow_their_definitions(script):
     assert (row["name"], row["n"], row["children"], row["own"]) == ("mine:a=1", 3, 20.0, 0.5)
     assert row["regret"] == pytest.approx(100 * (0.9 - np.mean([0.88, 0.86, 0.81])))
     assert row["searched"] == pytest.approx(100 * (0.8 - np.mean([0.8, 0.792, 0.79])))
-    assert (row["reached"], row["close"]) == (pytest.approx(2 / 3), 40.0)
+    assert (row["reached"], row["close"]) == ("67% [21, 94]", "40 s")
     assert math.isnan(row["wide"])  # three values give no interval
     later = replace(runs, seconds=np.array([5.0, 120.0, 130.0, 40.0, 10.0]))
     assert script.row_of(script.Entry("mine", {}, {}), later, SCALE)["regret"] == pytest.approx(
@@ -73,6 +73,15 @@ def test_intervals_are_those_of_student(script):
     assert (mean, half) == (3.0, pytest.approx(2.7764 * math.sqrt(2.5 / 5), rel=1e-4))
     assert script.with_interval(1.0, math.nan) == "1.00"
     assert script.with_interval(1.0, 0.25) == "1.00 [0.75, 1.25]"
+
+
+def test_the_interval_of_a_median_is_that_of_order_statistics(script):
+    """Of ten values, the second and the ninth hold the median with 97.9%, the third and the eighth with 89.1%."""
+    assert script.close_text([10.0 * place for place in range(1, 11)], 400.0) == "55 s [20, 90]"
+    assert script.close_text([30.0] * 5 + [math.inf] * 5, 400.0) == "> 400 s [30, > 400]"
+    assert script.close_text([1.0, 2.0, 3.0, 4.0, 5.0], 400.0) == "3 s"
+    assert script.close_text([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 400.0) == "4 s [1, 6]"  # 96.9%
+    assert script.share_text([True] * 10) == "100% [72, 100]"
 
 
 def test_rows_of_shared_weights_follow_their_definitions(script):
@@ -89,7 +98,7 @@ def test_rows_of_shared_weights_follow_their_definitions(script):
         }
     )
     first, second = list(script.shared_weights(searches, 400.0))[2:]
-    assert first == "| `darts` | 1 | 7 s | 9 | 50.00 | 0.50 | 25.00 | 0% | > 400 s | 0.25 |"
+    assert first == "| `darts` | 1 | 7 s | 9 | 50.00 | 0.50 | 25.00 | 0% [0, 79] | > 400 s | 0.25 |"
     assert second == (
-        "| `gdas` | 5 | 30 s | 101 | 3.00 [1.04, 4.96] | 1.00 [1.00, 1.00] | 0.00 [0.00, 0.00] | 60% | 70 s | 0.30 [0.10, 0.50] |"
+        "| `gdas` | 5 | 30 s | 101 | 3.00 [1.04, 4.96] | 1.00 [1.00, 1.00] | 0.00 [0.00, 0.00] | 60% [23, 88] | 70 s | 0.30 [0.10, 0.50] |"
     )
