@@ -251,7 +251,10 @@ def _method_code(data: _Data) -> Answer:
     if foreign:
         return NOT_MET, f"{', '.join(foreign)} came from elsewhere: the file does not name the code"
     if imported := data.imported_searches:
-        return NOT_MET, f"{_some(imported)} {'was' if len(imported) == 1 else 'were'} imported: the file does not name the code that searched"
+        return (
+            NOT_MET,
+            f"{_some(imported)} {'was' if len(imported) == 1 else 'were'} imported: the file does not name the code that searched",
+        )
     found, text = _code(data, data.searches["run"].tolist())
     return (MET if found else NOT_MET), f"{', '.join(data.strategies)}; {text}"
 

@@ -39,8 +39,7 @@ def test_every_strategy_of_the_suite_is_known_and_looks_like_no_other():
         apart = first.colour != second.colour or (first.marker != second.marker and first.dashes != second.dashes)
         assert apart, (one, other)
     plugins = {
-        style.Look(*each)
-        for each in itertools.product(style._SPARE_COLOURS, style._SPARE_MARKERS, style._SPARE_DASHES)
+        style.Look(*each) for each in itertools.product(style._SPARE_COLOURS, style._SPARE_MARKERS, style._SPARE_DASHES)
     }
     assert not plugins & {style.look(name) for name in names}
 
@@ -57,7 +56,13 @@ def test_looks_are_drawn_on_the_page_of_a_report():
 
 
 def test_known_strategies_come_before_plug_ins():
-    assert style.in_order(["aaa", "syne_tune", "bohb", "ppo", "random"]) == ["random", "ppo", "bohb", "syne_tune", "aaa"]
+    assert style.in_order(["aaa", "syne_tune", "bohb", "ppo", "random"]) == [
+        "random",
+        "ppo",
+        "bohb",
+        "syne_tune",
+        "aaa",
+    ]
 
 
 def test_a_plugin_looks_the_same_in_every_process():
