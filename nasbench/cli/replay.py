@@ -256,7 +256,7 @@ def replay(
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
-    table = with_measured(table, settings, measurements or [path])
+    table = with_measured(table, settings, measurements or [table_file(path)])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw, children_at_once)

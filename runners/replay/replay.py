@@ -507,7 +507,7 @@ def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str
     Args:
         table: the complete table.
         settings: the strategies.
-        files: results files with the measurements.
+        files: results files with the measurements, or the table's own file, which may have none.
 
     Returns:
         The table; this one if no strategy needs a measurement.
@@ -521,9 +521,11 @@ def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str
     names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
     if not names:
         return table
-    if any(Path(file).suffix == ".npz" for file in files):
-        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
-    with Results([str(file) for file in files]) as opened:
+    own = [file for file in files if Path(file).suffix != ".npz"]  # an archive and a compact table hold no measurements
+    if not own or table.what != "table":
+        table.check_measured(names)
+        return table
+    with Results([str(file) for file in own]) as opened:
         found = table.with_measured(names, opened.measurements())
     found.check_measured(names)
     return found

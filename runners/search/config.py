@@ -428,10 +428,11 @@ def _require_measurable(plan: SearchPlan) -> None:
     measured = plan.options.measured
     foreign = [name for name in measured if name != LATENCY]
     if foreign:
-        hint = did_you_mean(foreign[0], (ERROR, *COUNTED, LATENCY))
+        known = (ERROR, *COUNTED, LATENCY)
+        hint = did_you_mean(foreign[0], known)
         raise InputError(
             f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}{hint}; "
-            "a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
+            f"allowed: {', '.join(known)}; a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
         )
     if measured and plan.config.executor not in SAME_ROWS:
         raise InputError(
