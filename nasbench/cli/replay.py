@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.options import completing, note_on_settings, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.outputs import require_results_output
 from nasbench.cli.plotting import name_picture, page_options, save_figure
@@ -345,11 +345,11 @@ def _whole(table: Table) -> str:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
+    from nasbench.runners.strategies.option_texts import options_of
     from nasbench.runners.strategies.source_files import split_strategy
 
     name, given = split_strategy(text)
-    options = given or usual.get(name, "")
-    return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
+    return name, options_of(name, given or usual.get(name, ""))
 
 
 def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:

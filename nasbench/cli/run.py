@@ -15,7 +15,6 @@ from nasbench.cli.options import (
     completing,
     data_option,
     note_on_settings,
-    pairs,
     protocol_names,
     say_what_is_slow,
     set_option,
@@ -182,12 +181,15 @@ def run(
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.protocols.protocol import validated
     from nasbench.runners.search.config import SearchConfig, plan_given, plan_search
-    from nasbench.runners.strategies.source_files import split_strategy
+    from nasbench.runners.strategies.option_texts import read_options
+    from nasbench.runners.strategies.source_files import split_strategy, strategy_class
+    from nasbench.store.measured import split_names
 
     require_executor(executor, where)
     strategy, own = split_strategy(strategy)
     if own and option:
         raise InputError(f"options of strategy {strategy!r} are given twice: {own!r} and by --option; give one")
+    options = read_options(strategy_class(strategy), strategy, option or split_names(own))
     changes = protocol_changes(set_, data)
     given_protocol, protocol = protocol, protocol or USUAL_PROTOCOL
     if download:
@@ -196,7 +198,7 @@ def run(
         SearchConfig,
         {
             "strategy": strategy,
-            "options": pairs(option or [part for part in own.split(",") if part], "--option"),
+            "options": options,
             "space": space,
             "protocol": protocol,
             "set": changes,
@@ -221,7 +223,7 @@ def run(
     )
     plan = plan_given(config).as_new()
     plans = [plan]
-    note_on_settings(plan.strategy_kind, plan.options, config.options, pairs(option, "--option"), plan.budget.children)
+    note_on_settings(plan.strategy_kind, plan.options, config.options, options, plan.budget.children)
     if add_baseline and strategy != BASELINE:
         plans.append(
             plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}, "strategy_digest": ""})).as_new()

@@ -93,6 +93,7 @@ class OptunaSearch(Strategy[OptunaConfig]):
 
     name = "optuna"
     config_type = OptunaConfig
+    main_option = "sampler"
 
     def __init__(self, space: Space, seed: int, config: OptunaConfig | None = None) -> None:
         super().__init__(space, seed, config)

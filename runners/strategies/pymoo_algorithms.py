@@ -72,6 +72,7 @@ class PymooSearch(Strategy[PymooConfig]):
 
     name = "pymoo"
     config_type = PymooConfig
+    main_option = "algorithm"
 
     def __init__(self, space: Space, seed: int, config: PymooConfig | None = None) -> None:
         super().__init__(space, seed, config)
