@@ -344,7 +344,7 @@ def _ablations(data: _Data) -> Answer:
         config = data.configs[run]
         options = config.get("options")
         if isinstance(options, dict):
-            rest = {name: value for name, value in config.items() if name not in ("options", "seed")}
+            rest = {name: value for name, value in config.items() if name not in ("options", "seed", "label")}
             key = (str(config.get("strategy", "")), json.dumps(rest, sort_keys=True))
             variants.setdefault(key, {})[json.dumps(options, sort_keys=True)] = options
     pairs = []

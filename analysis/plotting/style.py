@@ -164,9 +164,9 @@ def is_known(strategy: str) -> bool:
         strategy: name of the strategy.
 
     Returns:
-        False for a plug-in.
+        False for a plug-in. "nsga2:population=20" is nsga2 with options.
     """
-    return strategy in BUILT_IN
+    return strategy.partition(":")[0] in BUILT_IN
 
 
 def line_style(strategy: str) -> Any:

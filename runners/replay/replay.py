@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -48,6 +48,7 @@ class Setting:
         config: its options.
         where_arch: limits on the architectures that it may propose, see `SearchConfig`; "" for none.
         guidance: scores of untrained networks as a warm start or a filter.
+        label: name in outputs where the strategy is replayed with other options, too; "" for its own name.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Setting:
     config: StrategyConfig
     where_arch: str = ""
     guidance: Guidance = NO_GUIDANCE
+    label: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         self.guidance.require(self.name, self.kind)
@@ -97,7 +99,7 @@ class Setting:
         if source is None:
             return super().__reduce_ex__(protocol)
         options = self.config.model_dump(mode="json", exclude_defaults=True)
-        return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance, self.label)
 
     @property
     def pays(self) -> bool:
@@ -182,6 +184,11 @@ class Setting:
         return self.config
 
     @property
+    def shown(self) -> str:
+        """Name in outputs: the label, or the strategy's own name."""
+        return self.label or self.name
+
+    @property
     def text(self) -> str:
         """The strategy with the options that differ from its defaults, e.g. "evolution:population=10,sample=3"."""
         changed = [
@@ -193,11 +200,33 @@ class Setting:
 
 
 def _loaded_again(
-    reference: str, digest: str, options: Mapping[str, Any], where_arch: str, guidance: Guidance
+    reference: str, digest: str, options: Mapping[str, Any], where_arch: str, guidance: Guidance, label: str
 ) -> Setting:
     """Make the setting of a strategy in a file that must not have changed."""
     load_class(reference, digest)
-    return Setting.of(reference, options, where_arch, guidance=guidance)
+    return replace(Setting.of(reference, options, where_arch, guidance=guidance), label=label)
+
+
+def told_apart(settings: Sequence[Setting]) -> list[Setting]:
+    """Label settings of one strategy by their options, e.g. "nsga2" and "nsga2:population=20".
+
+    Args:
+        settings: the strategies with their options.
+
+    Returns:
+        The same settings in their order, labelled where a strategy occurs more than once.
+
+    Raises:
+        InputError: when a strategy is given twice with the same options.
+    """
+    names, texts = [setting.name for setting in settings], [setting.text for setting in settings]
+    for place, text in enumerate(texts):
+        if text in texts[:place]:
+            raise InputError(f"strategy {text!r} is given twice; give each once, or with other options")
+    return [
+        replace(setting, label=text) if names.count(setting.name) > 1 else setting
+        for setting, text in zip(settings, texts)
+    ]
 
 
 @dataclass(frozen=True)
@@ -437,7 +466,7 @@ class Replayed:
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
             {
-                "strategy": self.setting.name,
+                "strategy": self.setting.shown,
                 "seed": self.seeds,
                 "searched_on": self.table.name,
                 "data": table.name,
@@ -473,7 +502,7 @@ class Replayed:
         codes = self.codes[runs, places]
         return pd.DataFrame(
             {
-                "strategy": self.setting.name,
+                "strategy": self.setting.shown,
                 "seed": np.array(self.seeds)[runs],
                 "searched_on": self.table.name,
                 "data": table.name,
