@@ -263,7 +263,7 @@ class ReplayBudget:
     def __post_init__(self) -> None:
         if self.budget.unit == "usd" and not self.usd_per_hour > 0:
             raise InputError(
-                f"budget {self.budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"
+                f"budget {self.budget.given!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"
             )
 
     @property

@@ -547,7 +547,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     budget = Budget.parse(config.budget)
     usd_per_hour = _usd_per_hour(config)
     if budget.unit == "usd" and usd_per_hour == 0:
-        raise InputError(f"budget {budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
+        raise InputError(f"budget {budget.given!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
     protocol = fitted(protocol, dataset)
     require_fit(protocol, dataset)  # here already: a run that trains nothing leaves no results file

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from commands import nasbench
 
+import nasbench as suite
 from nasbench.cli import replay as command
+from nasbench.cli.loading import echo_table
+from nasbench.errors import InputError
 
 TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 SHARED = "note: each search has the budget of 20 gpu-seconds by the table's costs; the strategies' own seconds differ"
@@ -72,3 +76,25 @@ def test_the_silent_progress_has_a_plural(searches, said, monkeypatch, capsys):
     with command._Progress(searches) as progress:
         progress.ended("random", 1)
     assert capsys.readouterr().err.startswith(f"{said}, ETA ")
+
+
+def test_curves_of_a_replay_are_one_clear_line(replayed, tmp_path):
+    folder, _ = replayed
+    done = nasbench("curves", "r.h5", "-o", str(tmp_path / "curves.png"), cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert "has a learning curve: replays store none" in done.err
+    with pytest.raises(InputError, match="has a learning curve: replays store none"):
+        suite.curves(folder / "r.h5")
+
+
+def test_an_empty_table_has_its_headings(capsys):
+    echo_table(pd.DataFrame({"rank": [], "strategy": []}), ())
+    assert capsys.readouterr().out == "rank  strategy\n"
+
+
+def test_a_budget_is_repeated_as_it_was_given():
+    words = ("replay", "--table", "digits201-2", "--strategy", "random", "--seeds", "1", "--budget")
+    assert "the budget of 5 device-seconds by" in nasbench(*words, "5  device-seconds").out
+    assert "the budget of 5 gpu-seconds by" in nasbench(*words, "5 gpu-seconds").out
+    assert "budget '-5 device-hours' should read" in nasbench(*words, "-5 device-hours").err
