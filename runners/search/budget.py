@@ -33,7 +33,10 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "hours": ("wall_seconds", SECONDS_PER_HOUR),
 }
 
-_DEVICE_UNIT = re.compile(r"\bdevice-(?=(second|minute|hour|day)s?\s*$)", re.IGNORECASE)
+# After a number only: in a text that is no budget, nothing is replaced, so that its error repeats what was given.
+_DEVICE_UNIT = re.compile(
+    r"^(\s*[0-9.]+(?:e[+-]?[0-9]+)?\s*)device-(?=(?:second|minute|hour|day)s?\s*$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -212,4 +215,4 @@ def with_usual_unit(text: str) -> str:
     Returns:
         The text with "gpu-" in place of "device-".
     """
-    return _DEVICE_UNIT.sub("gpu-", text)
+    return _DEVICE_UNIT.sub(r"\1gpu-", text)
