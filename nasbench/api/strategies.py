@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal, Strategy, StrategyConfig
 from nasbench.runners.strategies.option_texts import options_of
 from nasbench.runners.strategies.source_files import names_a_file, source_of, split_strategy, strategy_class
 
 __all__ = [
     "GivenStrategy",
     "Outcome",
+    "Proposal",
     "Strategy",
     "StrategyConfig",
     "StrategyLike",
