@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nasbench.api.replaying import Replay, replay
     from nasbench.api.run import Run
     from nasbench.api.searching import resume, search
-    from nasbench.api.strategies import Outcome, Strategy, StrategyConfig, register_strategy
+    from nasbench.api.strategies import Outcome, Proposal, Strategy, StrategyConfig, register_strategy
     from nasbench.api.suites import suite
     from nasbench.callbacks.base import Callback, FinishedChild, SearchInfo
     from nasbench.callbacks.early_stopping import EarlyStopping
@@ -44,7 +44,7 @@ _MODULES: Final = {
     "nasbench.api.run": ("Run",),
     "nasbench.api.searching": ("resume", "search"),
     "nasbench.api.suites": ("suite",),
-    "nasbench.api.strategies": ("Outcome", "Strategy", "StrategyConfig", "register_strategy"),
+    "nasbench.api.strategies": ("Outcome", "Proposal", "Strategy", "StrategyConfig", "register_strategy"),
     "nasbench.callbacks.base": ("Callback", "FinishedChild", "SearchInfo"),
     "nasbench.callbacks.early_stopping": ("EarlyStopping",),
     "nasbench.errors": ("InputError", "NasbenchError"),
@@ -69,6 +69,7 @@ __all__ = [
     "InputError",
     "NasbenchError",
     "Outcome",
+    "Proposal",
     "Protocol",
     "Replay",
     "Results",

@@ -16,7 +16,6 @@ from nasbench.costs.units import DEVICE_HOURS
 from nasbench.scores import judged_by
 
 ORDER_STATISTICS = "order statistics"
-ALL_EQUAL = "all scores are equal, no interval"
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
 _TITLES = {"val_acc": "Best {} so far", "test_acc": "{} of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")

@@ -143,6 +143,12 @@ class _Data:
     def replayed(self) -> list[str]:
         return [run for run, config in self.configs.items() if "replay" in config]
 
+    @cached_property
+    def imported_searches(self) -> list[str]:
+        """Searches that another program made, whatever their strategies are called."""
+        own = {*self.trained, *self.replayed}
+        return [run for run in self.searches["run"] if run not in own]
+
     def rows_of(self, runs: Iterable[str]) -> pd.DataFrame:
         return self.frame[self.frame["run"].isin(set(runs))]
 
@@ -244,6 +250,11 @@ def _method_code(data: _Data) -> Answer:
     foreign = [name for name in data.strategies if not style.is_known(name)]
     if foreign:
         return NOT_MET, f"{', '.join(foreign)} came from elsewhere: the file does not name the code"
+    if imported := data.imported_searches:
+        return (
+            NOT_MET,
+            f"{_some(imported)} {'was' if len(imported) == 1 else 'were'} imported: the file does not name the code that searched",
+        )
     found, text = _code(data, data.searches["run"].tolist())
     return (MET if found else NOT_MET), f"{', '.join(data.strategies)}; {text}"
 
@@ -333,7 +344,7 @@ def _ablations(data: _Data) -> Answer:
         config = data.configs[run]
         options = config.get("options")
         if isinstance(options, dict):
-            rest = {name: value for name, value in config.items() if name not in ("options", "seed")}
+            rest = {name: value for name, value in config.items() if name not in ("options", "seed", "label")}
             key = (str(config.get("strategy", "")), json.dumps(rest, sort_keys=True))
             variants.setdefault(key, {})[json.dumps(options, sort_keys=True)] = options
     pairs = []

@@ -25,7 +25,6 @@ from nasbench.analysis.comparison.anytime import (
     with_no_choice,
 )
 from nasbench.analysis.comparison.bands import (
-    ALL_EQUAL,
     MEASURES,
     ORDER_STATISTICS,
     bands,
@@ -35,6 +34,7 @@ from nasbench.analysis.comparison.bands import (
     with_simultaneous,
 )
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
+from nasbench.analysis.inference.intervals import ALL_EQUAL
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page

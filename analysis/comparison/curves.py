@@ -102,6 +102,23 @@ def _children_of(curves: pd.DataFrame, children: pd.DataFrame) -> tuple[Places, 
     return order[np.repeat(first, times) + within], run, np.repeat(kept, times)
 
 
+def require_curves(data: pd.DataFrame, children: int) -> None:
+    """Refuse children of which none has a learning curve.
+
+    Args:
+        data: result of `learning_curves`.
+        children: number of the children, for the message.
+
+    Raises:
+        InputError: when there is no curve.
+    """
+    if data.empty:
+        raise InputError(
+            f"none of these {children:,} children has a learning curve: replays store none, and imports only those of their "
+            "source; name the results file of a search, or of the table that was replayed"
+        )
+
+
 def count_curves(data: pd.DataFrame) -> int:
     """Count the children that have rows.
 

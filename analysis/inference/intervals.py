@@ -24,6 +24,7 @@ RESAMPLES = 1999  # (RESAMPLES + 1) / 40 is whole, so that 95% intervals end at 
 LEAST_RUNS = {"mean": 5, "difference": 5, "improvement": 5, "iqm": 10, "pooled": 20}  # by measurement
 DISTINCT = 0.6  # share of different scores from which an interquartile mean has an interval, by measurement
 TOO_SMALL = "n too small"
+ALL_EQUAL = "all scores are equal, no interval"
 UNEVEN_SPREADS, SKEWED, FEW = 1.5, 0.5, 50  # `uneven_skew`: ratio, skewness and runs a side, chosen by simulation
 
 
@@ -57,6 +58,15 @@ def refused(why: str = "") -> Interval:
         An interval with NaN as both limits.
     """
     return Interval(math.nan, math.nan, f"{TOO_SMALL} ({why})" if why else TOO_SMALL)
+
+
+def all_equal() -> Interval:
+    """Make the result for scores that are all equal, of which more runs alone would tell no more.
+
+    Returns:
+        An interval with NaN as both limits.
+    """
+    return Interval(math.nan, math.nan, ALL_EQUAL)
 
 
 def mean_interval(
@@ -110,7 +120,7 @@ def mean_intervals(
         if not groups or min(map(len, groups)) < LEAST_RUNS["mean"]:
             found.append(refused())
         elif all(np.ptp(group) == 0 for group in groups):
-            found.append(refused("all scores are equal"))
+            found.append(all_equal())
         else:
             if not weights:
                 drawing = rng() if callable(rng) else rng
@@ -167,7 +177,7 @@ def median_interval(scores: Floats, level: float = LEVEL) -> Interval:
     if rank < 1:
         return refused()
     if np.ptp(scores) == 0:
-        return refused("all scores are equal")
+        return all_equal()
     ordered = np.sort(scores)
     return Interval(float(ordered[rank - 1]), float(ordered[n - rank]), f"{coverage:.0%} order statistics")
 
@@ -388,7 +398,7 @@ def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) ->
     if min(m, n) < LEAST_RUNS["improvement"]:
         return refused()
     if np.ptp(np.concatenate([first, second])) == 0:
-        return refused("all scores are equal")
+        return all_equal()
     better = (np.sign(first[:, None] - second[None, :]) + 1) / 2  # 1/2 where both are equal
     found = float(better.mean())
     error, freedom = welch_error(better.mean(axis=1), better.mean(axis=0))

@@ -162,7 +162,7 @@ def interval_text(low: float, high: float, method: str = "") -> str:
     """
     if not math.isnan(low) and not math.isnan(high):
         return f" {judged_by().between(low, high)}"
-    why = method.removeprefix(TOO_SMALL).strip(" ()")
+    why = method.removeprefix(TOO_SMALL).removesuffix(", no interval").strip(" ()")
     return f" (no interval: {why})" if why else ""
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.plotting.page import current_page
+from nasbench.strategy_names import BUILT_IN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,8 +96,13 @@ class Look:
     dashes: tuple[float, ...] = ()
 
 
-# Okabe and Ito's colour-blind safe colours, darkened if too pale on white, and others that are distinct from them. The
-# baseline is grey.
+# Dashes, by what strategies have in common.
+_STOPPING = (5.0, 2.0)  # they stop trainings early
+_SHARING = (1.2, 1.4)  # they train a super-network
+_PREDICTING = (7.0, 1.5, 1.2, 1.5)  # models of scores, several objectives, and optimizers of other libraries
+
+# Okabe and Ito's colour-blind safe colours, darkened if too pale on white, and others that are distinct from them, without dashes; the
+# baseline is grey. A colour that two strategies share is of two kinds of dashes and two markers.
 _KNOWN = {
     "random": Look("#6e6e6e", "o"),
     "reinforce": Look("#0072b2", "s"),
@@ -107,12 +113,30 @@ _KNOWN = {
     "zero_cost": Look("#4aa5d9", "X"),
     "local_search": Look("#882255", "<"),
     "reinforce_logits": Look("#332288", "h"),
+    "asha": Look("#2b78f0", ">", _STOPPING),
+    "bananas": Look("#5a9216", "o", _PREDICTING),
+    "bohb": Look("#e8475f", "p", _STOPPING),
+    "darts": Look("#1d5c14", "s", _SHARING),
+    "dehb": Look("#78946b", "d", _STOPPING),
+    "drnas": Look("#9a1111", "^", _SHARING),
+    "gdas": Look("#117766", "8", _SHARING),
+    "gp": Look("#2b78f0", "D", _PREDICTING),
+    "hyperband": Look("#c25fd6", "*", _STOPPING),
+    "median_stop": Look("#37421f", "H", _STOPPING),
+    "mo_evolution": Look("#1d5c14", "v", _PREDICTING),
+    "npenas": Look("#e8475f", "X", _PREDICTING),
+    "nsga2": Look("#9a1111", "<", _PREDICTING),
+    "optuna": Look("#1e3c5a", "P", _PREDICTING),
+    "parego": Look("#a50087", "h", _PREDICTING),
+    "pcdarts": Look("#a50087", "D", _SHARING),
+    "pymoo": Look("#c25fd6", "s", _PREDICTING),
+    "rs_ws": Look("#5a9216", "X", _SHARING),
+    "successive_halving": Look("#1e3c5a", "^", _STOPPING),
+    "syne_tune": Look("#37421f", "d", _PREDICTING),
 }
 _SPARE_COLOURS = ("#5d4a99", "#7a7a1f", "#aa4466", "#117766", "#c98a00")
 _SPARE_MARKERS = ("*", ">", "h", "p", "d", "8", "H")
 _SPARE_DASHES = ((4.0, 1.5), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
-_MOVED = {"gdas": Look("#117766", "8", (1.5, 1.5))}
-"""Built-in strategies whose name alone would give the look of another one."""
 
 
 def look(strategy: str) -> Look:
@@ -125,8 +149,8 @@ def look(strategy: str) -> Look:
         The same look in every plot and process. Two plug-ins may share a colour; marker and dashes then distinguish
         them.
     """
-    if strategy in _KNOWN or strategy in _MOVED:
-        return _KNOWN.get(strategy) or _MOVED[strategy]
+    if strategy in _KNOWN:
+        return _KNOWN[strategy]
     digest = zlib.crc32(strategy.encode())
     colour = _SPARE_COLOURS[digest % len(_SPARE_COLOURS)]
     marker = _SPARE_MARKERS[digest // 7 % len(_SPARE_MARKERS)]
@@ -140,9 +164,9 @@ def is_known(strategy: str) -> bool:
         strategy: name of the strategy.
 
     Returns:
-        False for a plug-in.
+        False for a plug-in. "nsga2:population=20" is nsga2 with options.
     """
-    return strategy in _KNOWN
+    return strategy.partition(":")[0] in BUILT_IN
 
 
 def line_style(strategy: str) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 from nasbench.analysis.comparison.bands import ORDER_STATISTICS
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
-from nasbench.analysis.inference.intervals import TOO_SMALL
+from nasbench.analysis.inference.intervals import ALL_EQUAL, TOO_SMALL
 from nasbench.analysis.inference.verdicts import comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.analysis.report.payload import HASH_DIGITS
@@ -191,7 +191,8 @@ def scores_table(found: Contents) -> ReportTable:
             for statistic in STATISTICS:
                 row = rows[strategy, statistic]
                 known = not math.isnan(row["low"])
-                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({TOO_SMALL})"
+                why = ALL_EQUAL if row["interval"] == ALL_EQUAL else TOO_SMALL
+                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({why})"
                 cells.append(ReportCell(percent(row["value"]), words))
         table.rows.append(cells)
     return table

@@ -15,6 +15,7 @@ from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import no_choice, require_columns, unscored_text
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.analysis.inference.intervals import (
+    ALL_EQUAL,
     LEVEL,
     TOO_SMALL,
     Interval,
@@ -245,4 +246,6 @@ def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final valid
 
 def _count(row: pd.Series) -> str:
     runs = f"n={row['n']}" if row["n"] == row["runs"] else f"n={row['n']} of {row['runs']}"
+    if row["interval"] == ALL_EQUAL:
+        return f"{runs}, all equal"
     return runs if TOO_SMALL not in row["interval"] else f"{runs}, {TOO_SMALL}"

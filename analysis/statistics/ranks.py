@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.friedman import friedman_p
-from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, refused
+from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, all_equal, refused
 from nasbench.analysis.inference.verdicts import comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
@@ -375,7 +375,7 @@ def rank_intervals(scores: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
 
     Returns:
         strategy, rank, low, high, interval (text), sorted by rank. Without an interval where some strategy has fewer
-        than 5 runs, or where a rank is 1 or k because all its runs beat, or lose to, all others.
+        than 5 runs, where all its runs beat, or lose to, all others, or where all scores are equal.
 
     Source: DeLong, DeLong & Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver operating
     characteristic curves"; the logit scale: Perme & Manevski 2019, "Confidence intervals for the Mann-Whitney test".
@@ -397,18 +397,22 @@ def _rank_interval(groups: dict[str, Floats], name: str, rank: float, level: flo
     share = (rank - 1) / others
     if min(map(len, groups.values())) < ENOUGH_SEEDS:
         return refused()
-    mine, parts = groups[name], []
+    mine, parts, tied = groups[name], [], []
     own = np.zeros(len(mine))
     for other, theirs in groups.items():
         if other == name:
             continue
         worse = (np.sign(theirs[None, :] - mine[:, None]) + 1) / 2  # [mine, theirs]: 1 where theirs is better
+        tied.append(bool((worse == 0.5).all()))
         own += worse.mean(axis=1) / others
         parts.append((float((worse.mean(axis=0) / others).var(ddof=1)) / len(theirs), len(theirs) - 1))
     parts.append((float(own.var(ddof=1)) / len(mine), len(mine) - 1))
     variance = sum(part for part, _ in parts)
     if not 0 < share < 1 or not variance > 0:
-        return refused("all its runs are on one side of all others")
+        if all(tied):
+            return all_equal()
+        beside = "tied with or " if any(tied) else ""
+        return refused(f"all its runs are {beside}on one side of all others")
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
     reach = float(t_distribution.ppf((1 + level) / 2, freedom)) * math.sqrt(variance) / (share * (1 - share))
     centre = math.log(share / (1 - share))

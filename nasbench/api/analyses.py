@@ -248,7 +248,7 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
         The last epoch of the curves in front as `table`; all curves as `data`, one row per child and epoch.
 
     Raises:
-        InputError: when no children are left.
+        InputError: when no children are left, or none has a curve.
         MissingResults, StoreError: when there is no such file, or it cannot be read.
 
     Example:
@@ -257,7 +257,7 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
         [1, 2]
     """
     from nasbench.analysis.comparison.columns import COMPARED
-    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
+    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves, require_curves
     from nasbench.analysis.plotting.captions import describe_rows
 
     if best < 1:
@@ -269,6 +269,7 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
     frame, judged = judge(frame, runs[runs["run"].isin(set(frame["run"]))], measured, score)
     with judging(judged):
         data = learning_curves(courses_of(stored, measured, judged), frame, best)
+        require_curves(data, len(frame))
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     table = front[["rank", "strategy", "hash", "epoch", "val_acc"]].astype({"rank": int}).reset_index(drop=True)
 

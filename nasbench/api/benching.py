@@ -140,12 +140,11 @@ def bench(
     from nasbench.analysis.bench.comparison import compare_entries
     from nasbench.runners.bench.reference import equal_searches, reference_runs
     from nasbench.runners.bench.replays import entry_of, replay_task
+    from nasbench.runners.replay.replay import told_apart
 
     loaded = load_benchmark(suite)
     opened, missing = open_tasks(loaded, tables)
-    settings = [_setting(each) for each in _several(strategies)]
-    if len({(each.name, each.text) for each in settings}) < len(settings):
-        raise InputError("each strategy is compared once; give other options to compare a strategy with itself")
+    settings = told_apart([_setting(each) for each in _several(strategies)])
     count = loaded.protocol.seeds if seeds is None else seeds
     if count < 1:
         raise InputError(f"seeds={count}: at least one search is made")

@@ -17,7 +17,7 @@ from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.errors import InputError, MissingData
 from nasbench.outputs import output_rules, write_output
 from nasbench.protocols.protocol import validated
-from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, with_measured
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, told_apart, with_measured
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces.constrained import one_spelling
 from nasbench.tabular.catalogue import table_file
@@ -234,7 +234,8 @@ def replay(
     Args:
         table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, the name of a table
             that ships with the suite, e.g. "digits201", or a surrogate (`nasbench surrogate fit`).
-        strategies: one or several, each as for `nasbench.search`; each class once.
+        strategies: one or several, each as for `nasbench.search`. Several of one class are told apart by their
+            options, in all outputs.
         seeds: number of searches per strategy (with the seeds 0, 1, ...), or their seeds.
         budget: budget of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
         search_on: data set of an archive whose validation accuracy the searches see: "cifar10", "cifar100" or
@@ -305,8 +306,9 @@ def replay(
         replace(_setting(each, published, limit.budget, children), where_arch=limits, guidance=guidance)
         for each in given
     ]
-    if not settings or len({setting.name for setting in settings}) < len(settings):
-        raise InputError("name one strategy or several, each once; replay other options of the same in another call")
+    if not settings:
+        raise InputError("name one strategy or several")
+    settings = told_apart(settings)
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
     with _bar(len(settings) * len(numbers), progress) as ended:

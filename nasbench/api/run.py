@@ -13,6 +13,7 @@ from nasbench.errors import InputError, printable
 from nasbench.protocols.stored import config_of
 from nasbench.spaces import Architecture, get_space
 from nasbench.spaces.stored_choices import decode_stored
+from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Stage = Literal["search", "final"]
+LEAST_SHARE = 1e-3  # of a run's hours; of less, the microseconds between two steps, nothing is said
 
 
 class Run:
@@ -177,8 +179,21 @@ class Run:
             "budget": self.row["budget"],
             "children": f"{int(children['counted'].sum())}, and {len(finals)} final trainings",
             "best": self._best_text(),
-            "spent": f"{self.device_hours:.4g} {device_time(self._frame['device'].unique())}, {self.row['usd']:.4g} USD with final trainings",
+            "spent": self._spent_text(),
         }
+
+    def _spent_text(self) -> str:
+        """What was spent on the search, and beside its budget, each in hours and USD."""
+        hours = {name: float(self.row[f"{name}_hours"]) for name in LEDGER_CATEGORIES}
+        hours = {name: each for name, each in hours.items() if each > 0}  # NaN of an import adds nothing
+        rate = float(self.row["usd"]) / sum(hours.values()) if hours else 0.0
+        unit = device_time(self._frame["device"].unique())
+        parts = {"": sum(hours.get(name, 0.0) for name in SEARCH_CATEGORIES)}
+        parts |= {"final trainings ": hours.get("final", 0.0), "uncounted ": hours.get("uncounted", 0.0)}
+        texts = {what: f"{what}{each:.4g} {unit}, {each * rate:.4g} USD" for what, each in parts.items()}
+        return "; ".join(
+            text for what, text in texts.items() if not what or parts[what] > LEAST_SHARE * sum(hours.values())
+        )
 
     def _best_text(self) -> str:
         if self.incumbents.empty:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies import STRATEGIES, Outcome, Proposal, Strategy, StrategyConfig
+from nasbench.runners.strategies.option_texts import options_of
 from nasbench.runners.strategies.source_files import names_a_file, source_of, split_strategy, strategy_class
 
 __all__ = [
     "GivenStrategy",
     "Outcome",
+    "Proposal",
     "Strategy",
     "StrategyConfig",
     "StrategyLike",
@@ -146,7 +148,7 @@ def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = N
         name, text = split_strategy(strategy)
         kind = strategy_class(name)
         stored, registered = _stored_name(kind) if names_a_file(name) else (name, True)
-        return GivenStrategy(stored, kind, _once(name, _options_of(name, text), options), registered)
+        return GivenStrategy(stored, kind, _once(name, options_of(name, text), options), registered)
     if isinstance(strategy, Strategy):
         kind = type(strategy)
         own = strategy.config.model_dump(exclude_unset=True)
@@ -176,14 +178,3 @@ def _once(name: str, own: Mapping[str, Any], options: Mapping[str, Any] | None) 
     if own and options:
         raise InputError(f"options of strategy {name!r} are given twice: {dict(own)} and {dict(options)}; give one")
     return dict(own or options or {})
-
-
-def _options_of(name: str, text: str) -> dict[str, str]:
-    """Read "option=value,option=value"."""
-    values: dict[str, str] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or key.strip() in values:
-            raise InputError(f"strategy option {part!r} should read key=value, once each, e.g. {name}:population=10")
-        values[key.strip()] = value.strip()
-    return values

@@ -183,7 +183,7 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
     from nasbench.analysis.comparison.columns import COMPARED
-    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
+    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves, require_curves
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.store.judged import LOSS, courses_of
 
@@ -195,6 +195,7 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
         score,
     )
     data = learning_curves(courses, frame, best, as_categories=True)
+    require_curves(data, len(frame))
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)

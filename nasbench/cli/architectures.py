@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nasbench.errors import InputError, MissingData, printable
 
@@ -14,6 +13,21 @@ if TYPE_CHECKING:
     from nasbench.networks.skeletons import Skeleton
     from nasbench.spaces import Architecture
     from nasbench.transfer.family import Family
+
+
+USUAL_FILES: Final = "results/*.h5"  # where a hash is searched if no file is named
+
+
+class FoundChildren(NamedTuple):
+    """Children of one hash.
+
+    Attributes:
+        children: rows of `Results.frame()`.
+        files: names of the results files that have them.
+    """
+
+    children: pd.DataFrame
+    files: list[str]
 
 
 class Found(NamedTuple):
@@ -81,7 +95,7 @@ def find_architecture(what: str, files: Sequence[str]) -> Architecture:
 
 
 def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
-    """Read the children of the one hash that begins with given digits.
+    """Read the children of the one hash that begins with given digits, as `find_children` does.
 
     Args:
         digits: first hexadecimal digits of the hash.
@@ -94,21 +108,61 @@ def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
         InputError: when no hash or several hashes begin with the digits.
         MissingData: when there is no results file to search.
     """
-    from nasbench.store.query import Results
+    return find_children(digits, files).children
 
-    names = list(files) or sorted(glob.glob("results/*.h5"))
-    if not names:
-        raise MissingData(f"no results file given and none in results/ to find {digits!r} in: name a FILE after it")
-    frame = Results(names).frame()
-    found = frame[frame["hash"].astype(str).str.startswith(printable(digits))]
-    distinct = sorted(set(found["hash"].astype(str)))
+
+def find_children(digits: str, files: Sequence[str]) -> FoundChildren:
+    """Find the children of the one hash that begins with given digits, and the files that have them.
+
+    Files in results/ that cannot be read, such as surrogates, are left out where no file is named: the error names them if
+    the hash is nowhere else.
+
+    Args:
+        digits: first hexadecimal digits of the hash.
+        files: results files to read; results/*.h5 when empty.
+
+    Returns:
+        The children and their files, at least one each.
+
+    Raises:
+        InputError: when no hash or several hashes begin with the digits.
+        MissingData: when there is no results file to search.
+        StoreError: when a file in `files` cannot be read.
+    """
+    from nasbench.store.errors import StoreError
+    from nasbench.store.query import Results, find_files
+
+    names = find_files(list(files) or USUAL_FILES, missing_ok=not files)
+    faults: dict[str, str] = {}
+    holders: list[str] = []
+    distinct: set[str] = set()
+    for name in names:
+        try:
+            hashes = Results(name).frame(["hash"])["hash"].astype(str)
+        except StoreError as error:
+            if files:
+                raise
+            faults[name] = str(error)
+            continue
+        here = set(hashes[hashes.str.startswith(printable(digits))])
+        holders += [name] if here else []
+        distinct |= here
+    left_out = f"; left out: {'; '.join(faults.values())}" if faults else ""
+    if len(faults) == len(names):
+        raise MissingData(
+            f"no results file given and none in results/ to find {digits!r} in: name a FILE after it{left_out}"
+        )
     if not distinct:
+        searched = ", ".join(name for name in names if name not in faults)
         raise InputError(
-            f"no child in {', '.join(names)} has a hash that starts with {digits!r}; see: nasbench query FILE"
+            f"no child in {searched} has a hash that starts with {digits!r}; see: nasbench query FILE{left_out}"
         )
     if len(distinct) > 1:
-        raise InputError(f"{len(distinct)} hashes start with {digits!r}: {', '.join(distinct[:5])}; give more digits")
-    return found
+        raise InputError(
+            f"{len(distinct)} hashes start with {digits!r}: {', '.join(sorted(distinct)[:5])}; give more digits"
+        )
+    frame = Results(holders).frame()
+    return FoundChildren(frame[frame["hash"].isin(distinct)], holders)
 
 
 def architectures_of(children: pd.DataFrame) -> list[Architecture]:

@@ -147,6 +147,8 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
 
 
 def _aligned(table: pd.DataFrame) -> str:
+    if table.empty:  # pandas would print its own words
+        return "  ".join(map(str, table.columns))
     return str(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 
 

@@ -72,10 +72,9 @@ def find_training(
 
 def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Sequence[str]]:
     """Return the best child that a text names, as one row, and the files that were searched; None for other texts."""
-    import glob
     import re
 
-    from nasbench.cli.architectures import children_of_hash
+    from nasbench.cli.architectures import find_children
     from nasbench.store.query import Results
 
     if what == BEST:
@@ -84,8 +83,7 @@ def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Seq
         names = [what.removesuffix(BEST), *files]
         children = Results(names).frame(stage="search")
     elif re.fullmatch(r"[0-9a-f]{3,32}", what):
-        names = list(files) or sorted(glob.glob("results/*.h5"))
-        children = children_of_hash(what, names)
+        children, names = find_children(what, files)
         searched = children[children["stage"] == "search"]
         children = searched if len(searched) else children
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.options import completing, note_on_settings, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.outputs import require_results_output
 from nasbench.cli.plotting import name_picture, page_options, save_figure
@@ -218,7 +218,7 @@ def replay(
     from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
-    from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
+    from nasbench.runners.replay.replay import ReplayBudget, Setting, told_apart, with_measured
     from nasbench.runners.search.budget import Budget
     from nasbench.runners.strategies.source_files import split_strategy, strategy_class
     from nasbench.spaces import get_space
@@ -251,18 +251,17 @@ def replay(
     usual = usual_options(published, limit.budget)
     wanted = [_parsed(name, usual) for name in names]
     children = table.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
-    settings = [Setting.of(name, options, where_arch, children, guidance) for name, options in wanted]
+    settings = told_apart([Setting.of(name, options, where_arch, children, guidance) for name, options in wanted])
     for setting, (_, options) in zip(settings, wanted):
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
-    if len({setting.name for setting in settings}) < len(settings):
-        raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
-    table = with_measured(table, settings, measurements or [path])
+    table = with_measured(table, settings, measurements or [table_file(path)])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw, children_at_once)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
-    comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
-    texts = {run.setting.name: run.setting.text for run in runs}
+    comparable = published.assign(strategy=[_same(row, runs) for row in published.to_dict("records")])
+    comparable = comparable[comparable["strategy"] != ""]
+    texts = {run.setting.shown: run.setting.text for run in runs}
     for kind in dict.fromkeys(each.score for each in scored):
         mine = choices[choices["data"].isin({each.name for each in scored if each.score == kind})]
         _print(mine, comparable, texts, bool(report_on), draw, table.score, kind)
@@ -279,7 +278,7 @@ def replay(
         score = f", {each.score.words('test_acc')}" if each.has_test_scores else words
         click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
-        f"each search has the budget of {limit.text} by the {table.what}'s costs; the strategies' own seconds differ and are not "
+        f"each search has the budget of {limit.budget.given} by the {table.what}'s costs; the strategies' own seconds differ and are not "
         "charged to any" + _exception(runs)
     )
     if output is not None:
@@ -345,15 +344,15 @@ def _whole(table: Table) -> str:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
+    from nasbench.runners.strategies.option_texts import options_of
     from nasbench.runners.strategies.source_files import split_strategy
 
     name, given = split_strategy(text)
-    options = given or usual.get(name, "")
-    return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
+    return name, options_of(name, given or usual.get(name, ""))
 
 
-def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
-    """Whether a published row has the options and the budget of one of the runs, whose children follow one another."""
+def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> str:
+    """Name in outputs of the run with a published row's options and budget, whose children follow one another; "" for none."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.search.budget import Budget
 
@@ -361,8 +360,9 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
         if run.setting.name == row["strategy"] and run.devices == 1:
             wanted = Setting.of(*_parsed(f"{row['strategy']}:{row['options']}", {}))
             limit, theirs = run.budget.budget, Budget.parse(row["budget"])
-            return wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit)
-    return False
+            if wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit):
+                return run.setting.shown
+    return ""
 
 
 def _print(

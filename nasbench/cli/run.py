@@ -15,7 +15,6 @@ from nasbench.cli.options import (
     completing,
     data_option,
     note_on_settings,
-    pairs,
     protocol_names,
     say_what_is_slow,
     set_option,
@@ -29,7 +28,11 @@ from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.errors import InputError
 from nasbench.runners.executors.base import ExecutorOptions
 
+LEAST_SHARE = 1e-3  # of a run's hours; of less, the microseconds between two steps, nothing is said
+
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nasbench.runners.search.config import SearchPlan
     from nasbench.runners.search.progress import Progress
 
@@ -182,12 +185,15 @@ def run(
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.protocols.protocol import validated
     from nasbench.runners.search.config import SearchConfig, plan_given, plan_search
-    from nasbench.runners.strategies.source_files import split_strategy
+    from nasbench.runners.strategies.option_texts import read_options
+    from nasbench.runners.strategies.source_files import split_strategy, strategy_class
+    from nasbench.store.measured import split_names
 
     require_executor(executor, where)
     strategy, own = split_strategy(strategy)
     if own and option:
         raise InputError(f"options of strategy {strategy!r} are given twice: {own!r} and by --option; give one")
+    options = read_options(strategy_class(strategy), strategy, option or split_names(own))
     changes = protocol_changes(set_, data)
     given_protocol, protocol = protocol, protocol or USUAL_PROTOCOL
     if download:
@@ -196,7 +202,7 @@ def run(
         SearchConfig,
         {
             "strategy": strategy,
-            "options": pairs(option or [part for part in own.split(",") if part], "--option"),
+            "options": options,
             "space": space,
             "protocol": protocol,
             "set": changes,
@@ -221,7 +227,7 @@ def run(
     )
     plan = plan_given(config).as_new()
     plans = [plan]
-    note_on_settings(plan.strategy_kind, plan.options, config.options, pairs(option, "--option"), plan.budget.children)
+    note_on_settings(plan.strategy_kind, plan.options, config.options, options, plan.budget.children)
     if add_baseline and strategy != BASELINE:
         plans.append(
             plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}, "strategy_digest": ""})).as_new()
@@ -375,15 +381,19 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
         offers_baseline: whether --add-baseline is suggested where the file has no random search.
     """
     import nasbench
+    from nasbench.analysis.comparison.anytime import run_hours, search_hours
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.cli.options import print_table
     from nasbench.costs.units import device_time
 
     results = nasbench.open(str(path))
-    table = results.runs().set_index("run")
+    stored_runs = results.runs()
+    table = stored_runs.set_index("run")
+    charged, searched = run_hours(stored_runs), search_hours(stored_runs)
     frame = results.frame()
     unit = device_time(frame.loc[frame["run"].isin(runs), "device"].unique())
     rows, childless = [], []
+    beyond = frame[frame["run"].isin(runs) & (frame["stage"] == "search") & ~frame["counted"]]
     for run_id in runs:
         stored = table.loc[run_id]
         children = frame[(frame["run"] == run_id) & (frame["stage"] == "search") & frame["counted"]]
@@ -403,17 +413,23 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
                 float(best["val_acc"]) if best is not None else float("nan"),
                 float(test.mean()),
                 best["hash"][:12] if best is not None else "",
-                float(children["spent_gpu_hours"].max()) if len(children) else 0.0,
-                float(stored["usd"]),
+                float(searched[run_id]),
+                float(searched[run_id]) * _rate(stored["usd"], charged[run_id]),
             )
         )
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
-    for run_id, own_hours in childless:
-        say(
-            f"note: run {run_id} trained no child: the strategy's own work took {own_hours:.4g} {unit}, all of the budget; "
-            "give a larger budget, or a super-network fewer epochs"
-        )
+    if line := _beside_the_budget(table.loc[list(runs)], beyond, charged, unit):
+        say(line)
+    for run_id, hours in childless:
+        trained = beyond.loc[beyond["run"] == run_id, "gpu_hours"]
+        own = hours - float(trained.sum())
+        parts = [f"the strategy's own work took {own:.4g} {unit}"] if own > LEAST_SHARE * hours else []
+        if len(trained):
+            which = "1 child" if len(trained) == 1 else f"{len(trained)} children"
+            parts.append(f"{which}, not covered by the budget, took {float(trained.sum()):.4g} {unit}")
+        advice = ", or a super-network fewer epochs" if own > hours / 2 else ""
+        say(f"note: run {run_id} counts no child: {', and '.join(parts)}; give a larger budget{advice}")
     word = shlex.quote(str(path))  # the lines are to be copied into a shell
     # compare refuses files without random search, which shows what chance finds
     compared = bool((table["strategy"] == BASELINE).any())
@@ -422,6 +438,26 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     say(f"         nasbench compare {word}{allow}")
     if offers_baseline and not compared:
         say("         or the same command with --add-baseline: random search with the same budget in the same file")
+
+
+def _rate(usd: float, hours: float) -> float:
+    """USD per device-hour of a run, by all that it was charged."""
+    return float(usd) / float(hours) if hours > 0 else 0.0
+
+
+def _beside_the_budget(runs: pd.DataFrame, beyond: pd.DataFrame, charged: pd.Series[Any], unit: str) -> str:
+    """Say what runs were charged beside their budgets, which the table's hours and USD leave out; "" for nothing."""
+    rates = [_rate(usd, charged[run]) for run, usd in runs["usd"].items()]
+    final, uncounted = (runs[name].fillna(0.0) for name in ("final_hours", "uncounted_hours"))
+    children = beyond.groupby("run")["gpu_hours"].sum().reindex(runs.index, fill_value=0.0)
+    named = f"{len(beyond)} uncounted {'child' if len(beyond) == 1 else 'children'} (not covered by the budget)"
+    parts = {"final trainings": final, named: children, "the strategy's own uncounted work": uncounted - children}
+    texts = [
+        f"{what}: {hours.sum():.4g} {unit}, {(hours * rates).sum():.4g} USD"
+        for what, hours in parts.items()
+        if hours.sum() > LEAST_SHARE * charged[runs.index].sum()
+    ]
+    return f"beside the budget: {'; '.join(texts)}" if texts else ""
 
 
 def _download(data: str | None, protocol: str) -> None:

@@ -281,10 +281,11 @@ def _sharing(text: str) -> Setting:
     """Read a strategy with its options; refuse one that shares no weights."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.strategies.one_shot import OneShotStrategy
+    from nasbench.runners.strategies.option_texts import options_of
     from nasbench.runners.strategies.source_files import split_strategy
 
     name, options = split_strategy(text)
-    setting = Setting.of(name, pairs(tuple(filter(None, options.split(","))), "options of --shared"))
+    setting = Setting.of(name, options_of(name, options))
     if not issubclass(setting.kind, OneShotStrategy):
         raise InputError(
             f"strategy {name!r} shares no weights; --shared takes darts, drnas, enas, gdas, pcdarts or rs_ws"

@@ -166,7 +166,7 @@ class Results:
     """
 
     def __init__(self, paths: PathLike | Iterable[PathLike]) -> None:
-        self.files = _find(paths)
+        self.files = find_files(paths)
         self._sources: list[Source] = []
         self._searches = 0
         try:
@@ -532,18 +532,30 @@ def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:
     return zip(texts[0].tolist(), texts[1].tolist(), seeds, texts[2].tolist())
 
 
-def _find(paths: PathLike | Iterable[PathLike]) -> list[str]:
-    """Names of all matching results files, each once; a pattern also matches files that have only a journal so far."""
+def find_files(paths: PathLike | Iterable[PathLike], missing_ok: bool = False) -> list[str]:
+    """List all matching results files, each once; a pattern also matches files that have only a journal so far.
+
+    Args:
+        paths: a file name, a pattern such as "results/*.h5", or several of either.
+        missing_ok: whether a pattern may match no file.
+
+    Returns:
+        Their names. None is opened, so that a file of a pattern may be something else.
+
+    Raises:
+        InputError: for no name, an empty one, or a folder.
+        MissingResults: when a pattern matches none.
+    """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not given:
         raise InputError("no results file given; name one, e.g. results/demo.h5")
     found: dict[str, None] = {}
     for path in given:
-        found.update(dict.fromkeys(_matches(os.fspath(path))))
+        found.update(dict.fromkeys(_matches(os.fspath(path), missing_ok)))
     return list(found)
 
 
-def _matches(path: str) -> list[str]:
+def _matches(path: str, missing_ok: bool) -> list[str]:
     if not path:
         raise InputError("the name of a results file is empty; name one, e.g. results/demo.h5")
     if os.path.isdir(path):
@@ -552,7 +564,7 @@ def _matches(path: str) -> list[str]:
         return [path]
     unpacked = [str(Path(name).with_suffix(".h5")) for name in glob.glob(str(Path(path).with_suffix(".journal")))]
     matches = sorted({name for name in [*glob.glob(path), *unpacked] if name.endswith(".h5")})
-    if not matches:
+    if not matches and not missing_ok:
         raise MissingResults(f"{path}: no results file fits this pattern")
     return matches
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.errors import InputError, MissingData, UnknownName
+from nasbench.errors import InputError, MissingData, UnknownName, did_you_mean
 from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, Score
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
@@ -318,10 +318,15 @@ class Table:
         Raises:
             InputError: when a quantity was not measured, or in several ways.
         """
-        from nasbench.store.measured import HIGHER, choose
+        from nasbench.store.format.quantities import COURSE
+        from nasbench.store.measured import HIGHER, Wanted, choose
 
         if not names:
             return self
+        quantities = [each for each in sorted(set(measurements["quantity"].astype(str))) if not each.endswith(COURSE)]
+        for name in names:
+            if Wanted.parse(name).quantity not in quantities:
+                raise self.no_objective(name, quantities)
         hashes = [self.architecture(code).hash for code in range(self.space.size)]
         columns = dict(self.measured)
         for name in names:
@@ -340,12 +345,35 @@ class Table:
             InputError: when the table lacks one of them, or its value of some architectures.
         """
         for name in names:
-            known = np.isfinite(self.measured[name]) if name in self.measured else np.zeros(self.space.size, dtype=bool)
+            if name not in self.measured:
+                raise self.no_objective(name, self.measured)
+            known = np.isfinite(self.measured[name])
             if not known.all():
                 raise InputError(
                     f"table {self.name!r} has {name} of {int(known.sum()):,} of {len(known):,} architectures; a search takes "
                     "objectives that are known of all: measure them (nasbench latency), and name the file by --measurements"
                 )
+
+    def no_objective(self, name: str, quantities: Iterable[str] = ()) -> InputError:
+        """Make the error for an objective that neither the table nor its measurements have.
+
+        Args:
+            name: the objective, with conditions or without.
+            quantities: the measured quantities that there are.
+
+        Returns:
+            The error, to be raised; it lists the allowed objectives.
+        """
+        allowed = ["error", *(each for each in Counts._fields if not (getattr(self, each) <= 0).any()), *quantities]
+        return InputError(
+            f"table {self.name!r} has no objective {name!r}{did_you_mean(name, allowed)}; allowed: {', '.join(allowed)}"
+            f"{self.other_objectives}"
+        )
+
+    @property
+    def other_objectives(self) -> str:
+        """What an error adds to the allowed objectives: where others come from."""
+        return ", and quantities measured of all architectures, in the file of --measurements (nasbench latency measures one)"
 
     def check_budget_unit(self, unit: str) -> None:
         """Check that searches of the table can spend a budget of a unit.

@@ -17,6 +17,7 @@ from nasbench.provenance import provenance
 from nasbench.runners.bench.replays import Report, entry_of, replay_task
 from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies import STRATEGIES
+from nasbench.runners.strategies.option_texts import options_of
 from nasbench.runners.strategies.source_files import split_strategy
 
 OPTIONS: Final[Mapping[str, str]] = {"evolution": "population=10,sample=3,identity=0"}
@@ -81,13 +82,7 @@ def setting_of(text: str) -> Setting:
         UnknownName, InputError: see `Setting.of`; also for an option that does not read key=value, once each.
     """
     name, given = split_strategy(text)
-    values: dict[str, str] = {}
-    for part in filter(None, (given or OPTIONS.get(name, "")).split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or key.strip() in values:
-            raise InputError(f"strategy option {part!r} should read key=value, once each, e.g. {name}:population=10")
-        values[key.strip()] = value.strip()
-    return Setting.of(name, values)
+    return Setting.of(name, options_of(name, given or OPTIONS.get(name, "")))
 
 
 def make_reference(

@@ -69,7 +69,7 @@ def replay_all(
     pieces: dict[int, _Found] = {}
     for place, found in _done((table, budget, outcome_from, devices), tasks, jobs):
         pieces[place] = found if found.listed is None else _renumbered(found, table)
-        report(tasks[place].setting.name, len(tasks[place].seeds))
+        report(tasks[place].setting.shown, len(tasks[place].seeds))
     replays = []
     for setting in settings:
         own = [pieces[place] for place, task in enumerate(tasks) if task.setting is setting]

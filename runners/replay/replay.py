@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -48,6 +48,7 @@ class Setting:
         config: its options.
         where_arch: limits on the architectures that it may propose, see `SearchConfig`; "" for none.
         guidance: scores of untrained networks as a warm start or a filter.
+        label: name in outputs where the strategy is replayed with other options, too; "" for its own name.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Setting:
     config: StrategyConfig
     where_arch: str = ""
     guidance: Guidance = NO_GUIDANCE
+    label: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         self.guidance.require(self.name, self.kind)
@@ -97,7 +99,7 @@ class Setting:
         if source is None:
             return super().__reduce_ex__(protocol)
         options = self.config.model_dump(mode="json", exclude_defaults=True)
-        return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance, self.label)
 
     @property
     def pays(self) -> bool:
@@ -181,6 +183,11 @@ class Setting:
         return within_training(self.config, self.name, table.curves.epochs)
 
     @property
+    def shown(self) -> str:
+        """Name in outputs: the label, or the strategy's own name."""
+        return self.label or self.name
+
+    @property
     def text(self) -> str:
         """The strategy with the options that differ from its defaults, e.g. "evolution:population=10,sample=3"."""
         changed = [
@@ -192,11 +199,33 @@ class Setting:
 
 
 def _loaded_again(
-    reference: str, digest: str, options: Mapping[str, Any], where_arch: str, guidance: Guidance
+    reference: str, digest: str, options: Mapping[str, Any], where_arch: str, guidance: Guidance, label: str
 ) -> Setting:
     """Make the setting of a strategy in a file that must not have changed."""
     load_class(reference, digest)
-    return Setting.of(reference, options, where_arch, guidance=guidance)
+    return replace(Setting.of(reference, options, where_arch, guidance=guidance), label=label)
+
+
+def told_apart(settings: Sequence[Setting]) -> list[Setting]:
+    """Label settings of one strategy by their options, e.g. "nsga2" and "nsga2:population=20".
+
+    Args:
+        settings: the strategies with their options.
+
+    Returns:
+        The same settings in their order, labelled where a strategy occurs more than once.
+
+    Raises:
+        InputError: when a strategy is given twice with the same options.
+    """
+    names, texts = [setting.name for setting in settings], [setting.text for setting in settings]
+    for place, text in enumerate(texts):
+        if text in texts[:place]:
+            raise InputError(f"strategy {text!r} is given twice; give each once, or with other options")
+    return [
+        replace(setting, label=text) if names.count(setting.name) > 1 else setting
+        for setting, text in zip(settings, texts)
+    ]
 
 
 @dataclass(frozen=True)
@@ -233,7 +262,7 @@ class ReplayBudget:
     def __post_init__(self) -> None:
         if self.budget.unit == "usd" and not self.usd_per_hour > 0:
             raise InputError(
-                f"budget {self.budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"
+                f"budget {self.budget.given!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"
             )
 
     @property
@@ -436,7 +465,7 @@ class Replayed:
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
             {
-                "strategy": self.setting.name,
+                "strategy": self.setting.shown,
                 "seed": self.seeds,
                 "searched_on": self.table.name,
                 "data": table.name,
@@ -472,7 +501,7 @@ class Replayed:
         codes = self.codes[runs, places]
         return pd.DataFrame(
             {
-                "strategy": self.setting.name,
+                "strategy": self.setting.shown,
                 "seed": np.array(self.seeds)[runs],
                 "searched_on": self.table.name,
                 "data": table.name,
@@ -506,7 +535,7 @@ def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str
     Args:
         table: the complete table.
         settings: the strategies.
-        files: results files with the measurements.
+        files: results files with the measurements, or the table's own file, which may have none.
 
     Returns:
         The table; this one if no strategy needs a measurement.
@@ -520,9 +549,11 @@ def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str
     names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
     if not names:
         return table
-    if any(Path(file).suffix == ".npz" for file in files):
-        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
-    with Results([str(file) for file in files]) as opened:
+    own = [file for file in files if Path(file).suffix != ".npz"]  # an archive and a compact table hold no measurements
+    if not own or table.what != "table":
+        table.check_measured(names)
+        return table
+    with Results([str(file) for file in own]) as opened:
         found = table.with_measured(names, opened.measurements())
     found.check_measured(names)
     return found

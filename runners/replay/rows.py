@@ -153,6 +153,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["where_arch"] = replayed.setting.where_arch
     if replayed.setting.guidance:
         config["guidance"] = vars(replayed.setting.guidance)
+    if replayed.setting.shown != replayed.setting.name:
+        config["label"] = replayed.setting.label
     source = source_of(replayed.setting.kind)
     if source is not None:
         config["strategy_digest"] = source.digest
@@ -196,7 +198,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "index": np.concatenate([places, _final_index(tested_runs, len(scored))]),
         "asked": np.concatenate([places + 1, asks]),
         "stage": Text(np.repeat([0, 1], [n, m]), ["search", "final"]),
-        "strategy": replayed.setting.name,
+        "strategy": replayed.setting.shown,
         "run_seed": np.array(replayed.seeds)[run],
         "space": table.space.spec,
         "hash": hashes,
@@ -322,7 +324,7 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
     clock: FloatArray = np.maximum(replayed.ends[:, -1], 0.0) if replayed.codes.shape[1] else nothing
     return {
         "run": Text(places, ids),
-        "strategy": replayed.setting.name,
+        "strategy": replayed.setting.shown,
         "space": table.space.spec,
         "protocol": table.protocol,
         "fingerprint": table.fingerprint,

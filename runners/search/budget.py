@@ -33,7 +33,10 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "hours": ("wall_seconds", SECONDS_PER_HOUR),
 }
 
-_DEVICE_UNIT = re.compile(r"\bdevice-(?=(second|minute|hour|day)s?\s*$)", re.IGNORECASE)
+# After a number only: in a text that is no budget, nothing is replaced, so that its error repeats what was given.
+_DEVICE_UNIT = re.compile(
+    r"^(\s*[0-9.]+(?:e[+-]?[0-9]+)?\s*)device-(?=(?:second|minute|hour|day)s?\s*$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Budget:
     Args:
         limit: amount in `unit`, > 0.
         unit: "children", "gpu_seconds" (device-seconds, of CPUs too), "usd" or "wall_seconds".
-        text: the budget as the user wrote it.
+        text: the budget with the unit that results files store.
+        given: the budget as the user wrote it.
     """
 
     limit: float
     unit: Unit
     text: str
+    given: str = field(default="", compare=False)
 
     @property
     def children(self) -> float | None:
@@ -73,25 +78,25 @@ class Budget:
             "N children, N gpu-seconds|gpu-minutes|gpu-hours|gpu-days (or device-seconds, ...), N usd, or wall time: "
             "N s|min|h"
         )
-        text = with_usual_unit(text)
+        given, text = " ".join(text.split()), with_usual_unit(text)
         match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z-]+)\s*", text)
         if match is None:
-            raise InputError(f"budget {text!r} should read number and unit: {allowed}")
+            raise InputError(f"budget {given!r} should read number and unit: {allowed}")
         word = match[2].lower()
         unit = _UNITS.get(word) or _UNITS.get(f"{word}s")
         if unit is None:
             raise InputError(
-                f"budget {text!r}: unknown unit {match[2]!r}{did_you_mean(word, _UNITS)}; allowed: {allowed}"
+                f"budget {given!r}: unknown unit {match[2]!r}{did_you_mean(word, _UNITS)}; allowed: {allowed}"
             )
         try:
             amount = float(match[1])
         except ValueError:
-            raise InputError(f"budget {text!r}: {match[1]!r} is not a number; allowed: {allowed}") from None
+            raise InputError(f"budget {given!r}: {match[1]!r} is not a number; allowed: {allowed}") from None
         if not 0 < amount < float("inf"):
-            raise InputError(f"budget {text!r}: the amount must be a finite number above 0; allowed: {allowed}")
+            raise InputError(f"budget {given!r}: the amount must be a finite number above 0; allowed: {allowed}")
         if unit[0] == "children" and amount != int(amount):
-            raise InputError(f"budget {text!r}: children come whole")
-        return cls(amount * unit[1], unit[0], " ".join(text.split()))
+            raise InputError(f"budget {given!r}: children come whole")
+        return cls(amount * unit[1], unit[0], " ".join(text.split()), given)
 
     def amount(self, *, children: Number, device_seconds: Number, usd: Number, wall_seconds: Number) -> Number:
         """Select the quantity that this budget limits.
@@ -210,4 +215,4 @@ def with_usual_unit(text: str) -> str:
     Returns:
         The text with "gpu-" in place of "device-".
     """
-    return _DEVICE_UNIT.sub("gpu-", text)
+    return _DEVICE_UNIT.sub(r"\1gpu-", text)

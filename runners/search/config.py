@@ -430,10 +430,11 @@ def _require_measurable(plan: SearchPlan) -> None:
     measured = plan.options.measured
     foreign = [name for name in measured if name != LATENCY]
     if foreign:
-        hint = did_you_mean(foreign[0], (ERROR, *COUNTED, LATENCY))
+        known = (ERROR, *COUNTED, LATENCY)
+        hint = did_you_mean(foreign[0], known)
         raise InputError(
             f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}{hint}; "
-            "a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
+            f"allowed: {', '.join(known)}; a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
         )
     if measured and plan.config.executor not in SAME_ROWS:
         raise InputError(
@@ -548,7 +549,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     budget = Budget.parse(config.budget)
     usd_per_hour = _usd_per_hour(config)
     if budget.unit == "usd" and usd_per_hour == 0:
-        raise InputError(f"budget {budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
+        raise InputError(f"budget {budget.given!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
     protocol = fitted(protocol, dataset)
     require_fit(protocol, dataset)  # here already: a run that trains nothing leaves no results file

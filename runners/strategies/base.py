@@ -91,6 +91,8 @@ class Strategy(ABC, Generic[C]):
 
     name: ClassVar[str]
     config_type: ClassVar[type[StrategyConfig]] = StrategyConfig
+    main_option: ClassVar[str] = ""
+    """The option whose value may stand alone behind the name, e.g. "sampler" for "optuna:tpe"; "" for none."""
     charged_as: ClassVar[str] = "searcher"
     """Ledger category of the seconds in `ask` and `tell`: "searcher", or "supernet" for a strategy that
     spends them on training weights that architectures share."""

@@ -110,6 +110,7 @@ class OptunaSearch(Strategy[OptunaConfig]):
 
     name = "optuna"
     config_type = OptunaConfig
+    main_option = "sampler"
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

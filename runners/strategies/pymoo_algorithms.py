@@ -73,6 +73,7 @@ class PymooSearch(Strategy[PymooConfig]):
 
     name = "pymoo"
     config_type = PymooConfig
+    main_option = "algorithm"
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

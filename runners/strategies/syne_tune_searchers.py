@@ -94,6 +94,7 @@ class SyneTuneSearch(Strategy[SyneTuneConfig]):
 
     name = "syne_tune"
     config_type = SyneTuneConfig
+    main_option = "searcher"
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

@@ -63,6 +63,7 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
     name = "zero_cost"
     begins_at_random = False
     config_type = ZeroCostConfig
+    main_option = "score"
 
     def __init__(self, space: Space, seed: int, config: ZeroCostConfig | None = None) -> None:
         super().__init__(space, seed, config)

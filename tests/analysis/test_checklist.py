@@ -87,6 +87,24 @@ def test_a_changed_source_tree_is_named_by_its_run(searches):
     assert runs["run"][3] in evidence(frame, changed, "1.1")
 
 
+@pytest.mark.parametrize("strategy", ["nsga2", "asha", "bananas", "syne_tune"])
+def test_the_code_of_every_strategy_of_the_suite_is_named(searches, strategy):
+    frame, runs = searches
+    renamed = runs.assign(strategy=runs["strategy"].astype(object).replace("ppo", strategy))
+    assert answers(frame, renamed)["1.4"] == MET
+    foreign = runs.assign(strategy=runs["strategy"].astype(object).replace("ppo", "mine"))
+    assert answers(frame, foreign)["1.4"] == NOT_MET
+    assert "mine came from elsewhere" in evidence(frame, foreign, "1.4")
+
+
+def test_an_imported_search_with_the_name_of_a_strategy_of_the_suite_is_not_its_code(searches):
+    frame, runs = searches
+    imported = runs.copy()
+    imported.loc[2, "config"] = json.dumps({"strategy": "random", "options": {}, "seed": 2, "imported": {}})
+    assert answers(frame, imported)["1.4"] == NOT_MET
+    assert f"run {runs['run'][2]} was imported" in evidence(frame, imported, "1.4")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

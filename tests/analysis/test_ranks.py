@@ -245,6 +245,19 @@ def test_a_rank_that_no_run_contradicts_has_no_interval():
     assert set(table["interval"]) == {"n too small (all its runs are on one side of all others)"}
 
 
+def test_ranks_of_equal_scores_say_that_they_are_tied():
+    def said(levels):
+        rows = [(name, "one", level) for name, level in levels.items() for _ in range(20)]
+        table = rank_intervals(pd.DataFrame(rows, columns=["strategy", "table", "score"])).set_index("strategy")
+        assert table[["low", "high"]].isna().all(axis=None)
+        return table["interval"].to_dict()
+
+    assert said({"a": 0.9, "b": 0.9, "c": 0.9}) == dict.fromkeys("abc", "all scores are equal, no interval")
+    some = "n too small (all its runs are tied with or on one side of all others)"
+    one = "n too small (all its runs are on one side of all others)"
+    assert said({"a": 0.9, "b": 0.9, "c": 0.5}) == {"a": some, "b": some, "c": one}
+
+
 @pytest.mark.parametrize("n", [5, 20])
 def test_intervals_of_average_ranks_cover_at_least_as_they_say(n):
     """The truth is the average rank of the true means on the same three tables."""

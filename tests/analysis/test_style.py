@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from nasbench import strategy_names
+from nasbench.analysis import report as nasbench_report
 from nasbench.analysis.plotting import saving, style
 from nasbench.analysis.plotting.spacing import spread
 from nasbench.errors import InputError
+from nasbench.runners.strategies import STRATEGIES
 
 BUILT_IN = ("random", "reinforce", "ppo", "evolution", "pnas", "enas", "zero_cost", "local_search")
 
@@ -21,6 +27,42 @@ def test_built_in_strategies_have_their_own_colours_and_markers():
     looks = [style.look(name) for name in BUILT_IN]
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(BUILT_IN)
     assert style.look("random").colour == "#6e6e6e"
+
+
+def test_every_strategy_of_the_suite_is_known_and_looks_like_no_other():
+    names = sorted(strategy_names.BUILT_IN)
+    assert all(style.is_known(name) for name in names)
+    assert not style.is_known("my_search")
+    assert set(style._KNOWN) == set(names), "a strategy has no look of its own in analysis/plotting/style.py"
+    for one, other in itertools.combinations(names, 2):
+        first, second = style.look(one), style.look(other)
+        apart = first.colour != second.colour or (first.marker != second.marker and first.dashes != second.dashes)
+        assert apart, (one, other)
+    plugins = {
+        style.Look(*each) for each in itertools.product(style._SPARE_COLOURS, style._SPARE_MARKERS, style._SPARE_DASHES)
+    }
+    assert not plugins & {style.look(name) for name in names}
+
+
+def test_the_strategies_of_the_registry_are_known():
+    assert set(STRATEGIES) >= set(strategy_names.BUILT_IN)
+    assert all(style.is_known(name) for name in STRATEGIES._builtin)
+
+
+def test_looks_are_drawn_on_the_page_of_a_report():
+    page = (Path(nasbench_report.__file__).parent / "static" / "chart.js").read_text()
+    shapes = set(re.findall(r'^  "?(.)"?: "M', page, re.MULTILINE))
+    assert {style.look(name).marker for name in strategy_names.BUILT_IN} <= shapes
+
+
+def test_known_strategies_come_before_plug_ins():
+    assert style.in_order(["aaa", "syne_tune", "bohb", "ppo", "random"]) == [
+        "random",
+        "ppo",
+        "bohb",
+        "syne_tune",
+        "aaa",
+    ]
 
 
 def test_a_plugin_looks_the_same_in_every_process():
@@ -40,7 +82,7 @@ def _contrast(colour: str) -> float:
 
 
 def test_every_colour_is_visible_on_white():
-    for name in (*BUILT_IN, *(f"plugin{i}" for i in range(40))):
+    for name in (*strategy_names.BUILT_IN, *(f"plugin{i}" for i in range(40))):
         assert _contrast(style.look(name).colour) > 2.6, name
 
 

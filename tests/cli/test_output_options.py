@@ -7,6 +7,7 @@ import logging
 import pytest
 from commands import nasbench
 
+from nasbench import Run
 from nasbench import open as nasbench_open
 from nasbench.cli.main import COMMANDS, GROUPS
 from nasbench.cli.run import summarize
@@ -153,17 +154,60 @@ def test_a_super_network_that_takes_the_whole_budget_is_said(tmp_path, capsys):
     done = nasbench(*words, *quick, *TINY, "-o", str(tmp_path / "a.h5"))
     assert done.code == 0, done.err
     (note,) = [line for line in done.out.splitlines() if line.startswith("note: run ")]
-    assert "trained no child: the strategy's own work took" in note
+    assert "counts no child: the strategy's own work took" in note
+    assert "and 1 child, not covered by the budget, took" in note
+    took = [float(part.split()[0]) for part in note.split("took ")[1:]]
     with nasbench_open(str(tmp_path / "a.h5")) as results:
-        assert float(results.runs()["uncounted_hours"].iloc[0]) == pytest.approx(
-            float(note.split("took ")[1].split()[0]), rel=1e-3
-        )
+        assert float(results.runs()["uncounted_hours"].iloc[0]) == pytest.approx(sum(took), rel=1e-3)
+        assert float(results.frame()["gpu_hours"].iloc[0]) == pytest.approx(took[1], rel=1e-3)
         (run,) = results.runs().to_dict("records")
     with ResultsWriter(tmp_path / "b.h5") as writer:
         writer.put_run({**run, "status": "interrupted"})  # it may have a budget left
     capsys.readouterr()
     summarize(tmp_path / "b.h5", [run["run"]])
-    assert "trained no child" not in capsys.readouterr().out
+    assert "counts no child" not in capsys.readouterr().out
+
+
+def printed(done):
+    """The printed row's hours and USD, and those beside the budget, by what they are for."""
+    lines = done.out.splitlines()
+    beside = [line.removeprefix("beside the budget: ") for line in lines if line.startswith("beside the budget: ")]
+    amounts = {
+        what: tuple(float(number.split()[0]) for number in text.split(", "))
+        for what, _, text in (part.partition(": ") for line in beside for part in line.split("; "))
+    }
+    return tuple(map(float, lines[1].split()[-2:])), amounts
+
+
+def test_hours_and_usd_of_a_search_count_the_same(tmp_path):
+    done = nasbench(*SEARCH, *TINY, "--price", "2", "-o", str(tmp_path / "a.h5"))
+    assert done.code == 0, done.err
+    (hours, usd), beside = printed(done)
+    assert hours > 0
+    assert usd == pytest.approx(2 * hours, rel=2e-3)
+    assert list(beside) == ["final trainings"]
+    final_hours, final_usd = beside["final trainings"]
+    assert final_usd == pytest.approx(2 * final_hours, rel=2e-3)
+    with nasbench_open(str(tmp_path / "a.h5")) as results:
+        (run,) = results.runs().to_dict("records")
+    assert run["final_hours"] == pytest.approx(final_hours, rel=2e-3)
+    assert run["usd"] == pytest.approx(usd + final_usd, rel=5e-3)
+    spent = Run(tmp_path / "a.h5")._facts()["spent"]
+    assert f"; final trainings {final_hours:.4g} device-hours, {final_usd:.4g} USD" in spent
+
+
+def test_children_that_the_budget_did_not_cover_are_named(tmp_path):
+    words = ["0.000001 device-hours" if word == "2 children" else word for word in (*SEARCH, *TINY)]
+    done = nasbench(*words, "--price", "2", "--final", "none", "-o", str(tmp_path / "a.h5"))
+    assert done.code == 0, done.err
+    spent, beside = printed(done)
+    assert spent == (0.0, 0.0)
+    hours, usd = beside["1 uncounted child (not covered by the budget)"]
+    assert hours > 0
+    assert usd == pytest.approx(2 * hours, rel=2e-3)
+    (note,) = [line for line in done.out.splitlines() if line.startswith("note: run ")]
+    assert "1 child, not covered by the budget, took" in note
+    assert "counts no child: " in note
 
 
 def test_the_suggested_comparison_works_without_random_search(tmp_path, monkeypatch):

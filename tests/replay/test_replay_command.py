@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from commands import nasbench
 
+import nasbench as suite
 from nasbench.cli import replay as command
+from nasbench.cli.loading import echo_table
+from nasbench.errors import InputError
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.tabular.tables import read_table
@@ -84,7 +88,7 @@ def test_devices_side_by_side_have_more_children_and_no_published_row_beside():
     table = read_table(TABLE)
     for devices in (1, 4):
         run = replay(table, Setting.of("random", {}), [0], budget, devices=devices)
-        assert command._same(row, [run]) == (devices == 1)
+        assert command._same(row, [run]) == ("random" if devices == 1 else "")
         expected = table.children_of(20.0, "wall_seconds", devices)
         assert run.children[0] == pytest.approx(expected, rel=0.25)
     assert table.children_of(20.0, "gpu_seconds", 4) == table.children_of(20.0, "gpu_seconds")
@@ -97,3 +101,25 @@ def test_the_advice_counts_the_children_of_all_devices(tmp_path, devices, said):
     done = nasbench("replay", *words, "--children-at-once", devices, cwd=tmp_path)
     assert done.code == 0, done.err
     assert ("so this is random search" in done.err) == said
+
+
+def test_curves_of_a_replay_are_one_clear_line(replayed, tmp_path):
+    folder, _ = replayed
+    done = nasbench("curves", "r.h5", "-o", str(tmp_path / "curves.png"), cwd=folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert "has a learning curve: replays store none" in done.err
+    with pytest.raises(InputError, match="has a learning curve: replays store none"):
+        suite.curves(folder / "r.h5")
+
+
+def test_an_empty_table_has_its_headings(capsys):
+    echo_table(pd.DataFrame({"rank": [], "strategy": []}), ())
+    assert capsys.readouterr().out == "rank  strategy\n"
+
+
+def test_a_budget_is_repeated_as_it_was_given():
+    words = ("replay", "--table", "digits201-2", "--strategy", "random", "--seeds", "1", "--budget")
+    assert "the budget of 5 device-seconds by" in nasbench(*words, "5  device-seconds").out
+    assert "the budget of 5 gpu-seconds by" in nasbench(*words, "5 gpu-seconds").out
+    assert "budget '-5 device-hours' should read" in nasbench(*words, "-5 device-hours").err

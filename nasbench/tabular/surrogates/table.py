@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.errors import InputError
 from nasbench.scores import ACCURACY
 from nasbench.spaces.base import Architecture
 from nasbench.structures import Counts
@@ -193,10 +192,12 @@ class SurrogateTable(Table):
     def check_measured(self, names: Sequence[str]) -> None:
         """Refuse measured quantities, see `Table.check_measured`."""
         if names:
-            raise InputError(
-                f"{self.name} of {self.space.spec!r} predicts validation accuracies and seconds, and no {names[0]}; leave the "
-                "objective out"
-            )
+            raise self.no_objective(names[0])
+
+    @property
+    def other_objectives(self) -> str:
+        """None, see `Table.other_objectives`: nothing was measured of architectures that were not trained."""
+        return ""
 
     def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
         """Refuse measured quantities, see `Table.with_measured`."""

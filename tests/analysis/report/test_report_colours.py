@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from nasbench import strategy_names
 from nasbench.analysis.plotting import style
 from nasbench.analysis.report.colours import CONTRAST, DARK_SURFACE, contrast, page_colours
 from nasbench.runners.strategies import STRATEGIES
@@ -42,10 +43,25 @@ def hue(colour: str) -> float:
 @pytest.mark.parametrize(("ground", "least"), [(0, 11), (1, 15)], ids=["light", "dark"])
 @pytest.mark.parametrize("vision", VISION)
 def test_strategies_with_a_colour_of_their_own_stay_apart(vision, ground, least):
-    own = filter(style.is_known, STRATEGIES)
+    own = [name for name in strategy_names.BUILT_IN if not style.look(name).dashes]
+    assert len(own) == 9
     seen = {name: lab(np.array(VISION[vision]) @ linear(page_colours(name)[ground])) for name in own}
     apart = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(seen, 2)}
     assert min(apart.values()) > least, min(apart, key=apart.get)
+
+
+@pytest.mark.parametrize(("ground", "least"), [(0, 25), (1, 13)], ids=["light", "dark"])
+def test_strategies_with_the_same_dashes_differ_in_colour_and_marker(ground, least):
+    kinds = {}
+    for name in strategy_names.BUILT_IN:
+        kinds.setdefault(style.look(name).dashes, []).append(name)
+    assert len(kinds) == 4
+    del kinds[()]  # of these, see above
+    for names in kinds.values():
+        assert len({style.look(name).marker for name in names}) == len(names)
+        for one, other in itertools.combinations(names, 2):
+            first, second = (lab(linear(page_colours(name)[ground])) for name in (one, other))
+            assert np.linalg.norm(first - second) > least, (one, other)
 
 
 def test_no_two_strategies_look_alike():
