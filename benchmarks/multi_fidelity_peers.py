@@ -1,6 +1,6 @@
 """Searches of one table by Syne Tune's simulator and by DEHB, for `multi_fidelity.py`; runs with their Python, without this suite.
 
-PEER_PYTHON benchmarks/multi_fidelity_peers.py asha TABLE.npz SEEDS SECONDS ETA WORKERS
+PEER_PYTHON benchmarks/multi_fidelity_peers.py asha TABLE.npz SEEDS SECONDS ETA WORKERS POLL
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Silent:
         return lambda *given, **named: None
 
 
-def asha(table: Any, seeds: int, seconds: float, eta: int, workers: int) -> dict[str, Any]:
+def asha(table: Any, seeds: int, seconds: float, eta: int, workers: int, poll: float) -> dict[str, Any]:
     """Searches by Syne Tune's ASHA on its simulator, without simulated delays.
 
     Args:
@@ -35,6 +35,7 @@ def asha(table: Any, seeds: int, seconds: float, eta: int, workers: int) -> dict
         seconds: simulated time of each.
         eta: reduction factor.
         workers: children in training at once.
+        poll: simulated seconds between two looks of the tuner at its trials; with 0 its clock follows the real one.
 
     Returns:
         val and test of the best result of each search; trials in all, and processor seconds.
@@ -63,7 +64,7 @@ def asha(table: Any, seeds: int, seconds: float, eta: int, workers: int) -> dict
             elapsed_time_attr="elapsed",
             max_resource_attr="epochs",
             seed=0,
-            tuner_sleep_time=0.0,
+            tuner_sleep_time=poll,
             simulator_config=SimulatorConfig(0.0, 0.0, 0.0, 0.0, 0.0),
         )
         scheduler = ASHA(
@@ -99,8 +100,8 @@ def asha(table: Any, seeds: int, seconds: float, eta: int, workers: int) -> dict
     return found
 
 
-def dehb(table: Any, seeds: int, seconds: float, eta: int, workers: int) -> dict[str, Any]:
-    """Searches by the package DEHB with ask and tell, one child at a time; arguments and result as `asha`."""
+def dehb(table: Any, seeds: int, seconds: float, eta: int, workers: int, poll: float = 0.0) -> dict[str, Any]:
+    """Searches by the package DEHB with ask and tell, one child at a time; arguments and result as `asha`, but `poll` is not used."""
     from dehb import DEHB
 
     places = OPERATIONS ** np.arange(EDGES - 1, -1, -1)
@@ -138,9 +139,9 @@ def main() -> None:
     """Run the searches that the command line names, and print the result as JSON in the last line."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.CRITICAL)
-    kind, path, seeds, seconds, eta, workers = sys.argv[1:]
+    kind, path, seeds, seconds, eta, workers, poll = sys.argv[1:]
     search = {"asha": asha, "dehb": dehb}[kind]
-    print(json.dumps(search(np.load(path), int(seeds), float(seconds), int(eta), int(workers))))
+    print(json.dumps(search(np.load(path), int(seeds), float(seconds), int(eta), int(workers), float(poll))))
 
 
 if __name__ == "__main__":

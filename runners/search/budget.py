@@ -163,6 +163,8 @@ class Ledger:
         return self._spent_after(0, 0.0)
 
     def _spent_after(self, children: int, device_seconds: float) -> float:
+        if self.budget.unit == "wall_seconds":  # without the sum below: simulated searches ask a million times
+            return self.wall_seconds
         seconds = self.search_seconds + device_seconds
         return self.budget.amount(
             children=float(self.children + children),
@@ -198,11 +200,10 @@ class Ledger:
     @property
     def device_seconds_left(self) -> float:
         """Device-seconds after which a child cannot count any more; inf if neither device time nor money is limited."""
-        left = self.budget.limit - self.spent
         if self.budget.unit == "gpu_seconds":
-            return left
+            return self.budget.limit - self.spent
         if self.budget.unit == "usd" and self.usd_per_hour > 0:
-            return left / self.usd_per_hour * SECONDS_PER_HOUR
+            return (self.budget.limit - self.spent) / self.usd_per_hour * SECONDS_PER_HOUR
         return float("inf")
 
 
