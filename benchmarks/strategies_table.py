@@ -62,9 +62,9 @@ def make(folders: list[str]) -> None:
 
 
 def around(values: Any) -> tuple[float, float]:
-    """Mean, and half the width of its 95% interval by Student's t; NaN with fewer than five values."""
+    """Mean, and half the width of its 95% interval by Student's t; NaN with fewer than five values, or equal ones."""
     numbers = np.asarray(values, dtype=float)
-    if len(numbers) < 5:
+    if len(numbers) < 5 or np.ptp(numbers) == 0:
         return float(numbers.mean()), math.nan
     width = stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / math.sqrt(len(numbers))
     return float(numbers.mean()), float(width)
@@ -228,7 +228,7 @@ These strategies train a super-network first. Its processor seconds are charged,
 The super-network has the images of the table's networks and a third of their cells (N = 1 and not 3, F = 4; DARTS, too, searches with 8 cells for networks of 20),
 and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (`python benchmarks/one_shot_table.py`, results/one_shot_searches.csv). With the weights of the super-network,
 [50 random cells are scored](one-shot.md#measured): tau is Kendall's with what the table says of them. Five searches separate only large
-differences; each takes a minute or two.
+differences; each takes a minute or two. Values without an interval are the same in all five.
 """
 
 REASONS = {

@@ -100,5 +100,5 @@ def test_rows_of_shared_weights_follow_their_definitions(script):
     first, second = list(script.shared_weights(searches, 400.0))[2:]
     assert first == "| `darts` | 1 | 7 s | 9 | 50.00 | 0.50 | 25.00 | 0% [0, 79] | > 400 s | 0.25 |"
     assert second == (
-        "| `gdas` | 5 | 30 s | 101 | 3.00 [1.04, 4.96] | 1.00 [1.00, 1.00] | 0.00 [0.00, 0.00] | 60% [23, 88] | 70 s | 0.30 [0.10, 0.50] |"
+        "| `gdas` | 5 | 30 s | 101 | 3.00 [1.04, 4.96] | 1.00 | 0.00 | 60% [23, 88] | 70 s | 0.30 [0.10, 0.50] |"
     )
