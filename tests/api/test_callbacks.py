@@ -127,8 +127,8 @@ def test_a_run_of_worker_processes_is_stopped_and_goes_on(tiny, tmp_path, ordere
 def test_the_time_of_callbacks_is_not_charged(tiny):
     run = tiny(callbacks=lambda child: time.sleep(0.3), budget="3 children")
     charged = [run.row[f"{name}_hours"] for name in ("searcher", "training", "evaluation", "failed", "cached")]
-    assert 3600 * sum(charged) < 0.8
     assert run.row["wall_seconds"] >= 0.9
+    assert 3600 * sum(charged) <= run.row["wall_seconds"] - 0.9  # however slow the machine is
 
 
 def test_an_exception_in_a_callback_ends_the_search_and_loses_nothing(tiny, tmp_path):
