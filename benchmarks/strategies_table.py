@@ -227,8 +227,8 @@ SHARED_WEIGHTS = """\
 These strategies train a super-network first. Its processor seconds are charged, then its proposals are looked up in the table until the 400 s are spent.
 The super-network has the images of the table's networks and a third of their cells (N = 1 and not 3, F = 4; DARTS, too, searches with 8 cells for networks of 20),
 and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (`python benchmarks/one_shot_table.py`, results/one_shot_searches.csv). With the weights of the super-network,
-[50 random cells are scored](one-shot.md#measured): tau is Kendall's with what the table says of them. Five searches separate only large
-differences; each takes a minute or two. Values without an interval are the same in all five.
+[50 random cells are scored](one-shot.md#measured): tau is Kendall's with what the table says of them. So few searches separate
+only large differences; each takes a minute or two. Values without an interval are the same in all searches.
 """
 
 REASONS = {
