@@ -13,6 +13,7 @@ from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.evolution import startup_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
+from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Decision, Space
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ class OptunaConfig(StrategyConfig):
     @model_validator(mode="after")
     def _used(self) -> OptunaConfig:
         """Refuse an option that the sampler would ignore."""
-        for name, samplers in _USED_BY.items():
-            if self.sampler not in samplers and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is an option of sampler {' and '.join(samplers)}, not of {self.sampler}")
+        require_used(self, "sampler", _USED_BY)
         return self
 
     @property

@@ -6,12 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
+from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Space
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PymooConfig(StrategyConfig):
         20, ge=2, description="children of a generation (ours, for budgets of hundreds; pymoo: 100)"
     )
     objectives: str = Field(
-        "error/params", description="two or three objectives, as of strategy nsga2; not used by ga, which has the error"
+        "error/params", description="two or three objectives, as of strategy nsga2; not for ga, which has the error"
     )
 
     @field_validator("objectives")
@@ -41,6 +42,12 @@ class PymooConfig(StrategyConfig):
     def _two_or_three(cls, text: str) -> str:
         """Store one spelling; refuse another number of names."""
         return "/".join(objective_names(text))
+
+    @model_validator(mode="after")
+    def _used(self) -> PymooConfig:
+        """Refuse objectives that the algorithm would ignore."""
+        require_used(self, "algorithm", {"objectives": ("nsga2", "sms")})
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.evolution import population_advice
+from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Space
 
 SearcherName = Literal["cqr", "bore", "kde", "regularized_evolution", "random_search"]
@@ -58,9 +59,7 @@ class SyneTuneConfig(StrategyConfig):
     @model_validator(mode="after")
     def _used(self) -> SyneTuneConfig:
         """Refuse an option that the searcher would ignore."""
-        for name, searchers in _USED_BY.items():
-            if self.searcher not in searchers and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is an option of searcher {' and '.join(searchers)}, not of {self.searcher}")
+        require_used(self, "searcher", _USED_BY)
         return self
 
 

@@ -119,3 +119,9 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymoo.algorithms.moo.nsga2", None)
     with pytest.raises(MissingExtra, match=r"nasbench-suite\[pymoo\]"):
         PymooSearch(SPACE, 0)
+
+
+def test_objectives_that_the_algorithm_would_ignore_are_refused():
+    with pytest.raises(ValueError, match="objectives is an option of algorithm nsga2 and sms, not of ga"):
+        PymooConfig(algorithm="ga", objectives="error/mult_adds")
+    assert PymooConfig(algorithm="ga").names == ("error",)

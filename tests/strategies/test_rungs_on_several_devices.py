@@ -109,3 +109,21 @@ def test_a_member_of_dehb_goes_on_once() -> None:
         if each.continues is not None:
             assert asked[each.continues].architecture == each.architecture
             assert asked[each.continues].epochs < each.epochs
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_two_brackets_of_dehb_do_not_promote_the_same_member(begun: bool) -> None:
+    """Brackets of 9, 3, 1 and of 3, 1 both promote from the population of three epochs, the second before the first has ended."""
+    strategy = made("dehb", max_epochs=9)
+    asked = [strategy.ask() for _ in range(15)]  # 9 for one epoch, 3 for three, 3 for nine
+    for index in range(9):
+        strategy.tell(outcome(index, asked[index], 0.1 * index))  # type: ignore[arg-type]
+    asked += [strategy.ask() for _ in range(3)]
+    assert [(each.epochs, each.continues) for each in asked[15:]] == [(3, 8), (3, 7), (3, 6)]  # type: ignore[union-attr]
+    for index, score in ((15, 0.7), (16, 0.9), (17, 0.8)):
+        strategy.tell(outcome(index, asked[index], score))  # type: ignore[arg-type]
+    going = [strategy.ask()] if begun else []
+    for index in (9, 10, 11):
+        strategy.tell(outcome(index, asked[index], 0.1))  # type: ignore[arg-type]
+    going += [strategy.ask() for _ in range(2 - begun)]
+    assert [(each.epochs, each.continues) for each in going] == [(9, 16), (9, 17)]  # type: ignore[union-attr]
