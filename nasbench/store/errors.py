@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 from nasbench.errors import NasbenchError
 
@@ -118,26 +119,26 @@ def failed_call(error: Exception) -> OSError | None:
     return OSError(number, os.strerror(number)) if number in _FAILING else None
 
 
-def explain(error: OSError, path: Path, doing: str) -> StoreError:
+RESUME: Final = "resume, all acknowledged rows are on the disk"
+
+
+def explain(error: OSError, path: Path, doing: str, then: str = RESUME) -> StoreError:
     """Turn a failed system call into an error whose message says what to do.
 
     Args:
         error: exception of the call.
         path: the file concerned.
         doing: the action that failed, e.g. "appending a row".
+        then: what to do when the cause is repaired, and what was kept.
 
     Returns:
         The error to raise. In every case all rows acknowledged before are kept.
     """
     if error.errno in _FULL:
-        return DiskFull(
-            f"{path}: disk full while {doing}; free some space and resume, all acknowledged rows are on the disk"
-        )
+        return DiskFull(f"{path}: disk full while {doing}; free some space and {then}")
     if error.errno in _FORBIDDEN:
         return NotPermitted(
             f"{path}: no permission while {doing} ({error.strerror}); "
             "make the folder and its files accessible or choose another place"
         )
-    return StoreError(
-        f"{path}: {error.strerror or error} while {doing}; fix it and resume, all acknowledged rows are on the disk"
-    )
+    return StoreError(f"{path}: {error.strerror or error} while {doing}; fix it and {then}")

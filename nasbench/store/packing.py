@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from nasbench.outputs import open_new
-from nasbench.store.errors import StoreError, explain
+from nasbench.store.errors import RESUME, StoreError, explain
 from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
 from nasbench.store.format.chunks import Crc32, digest_of
 from nasbench.store.format.columns import Data, Numbers, Text
@@ -107,7 +107,7 @@ class Content(Protocol):
         """
 
 
-def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
+def pack_snapshot(snapshot: Content, lock: ResultsLock, new: bool = False) -> None:
     """Write a snapshot as the results file's next HDF5 file. A kill at any point leaves either the old or the new file.
 
     The new file is read back and verified before it is renamed. The caller removes the journal.
@@ -115,6 +115,7 @@ def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
     Args:
         snapshot: all rows; its columns are read one at a time.
         lock: ownership of the file, confirmed before the new file replaces the old one.
+        new: whether there is no journal: the rows are in memory alone, and no error says to resume.
 
     Raises:
         OwnershipLost: when another process has taken the file over; the file is not changed.
@@ -139,7 +140,8 @@ def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
         raise
     except OSError as error:
         _drop(paths.packing, lock)
-        raise explain(error, paths.h5, "packing the journal") from error
+        doing, then = ("writing the new file", "run the command again") if new else ("packing the journal", RESUME)
+        raise explain(error, paths.h5, doing, then) from error
     except BaseException:  # Ctrl-C, SIGTERM, or a fault of ours
         with contextlib.suppress(StoreError):
             _drop(paths.packing, lock)

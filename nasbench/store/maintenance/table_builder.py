@@ -294,7 +294,7 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     try:
         require_new(path)
         rows = len(tables.lengths) + len(tables.runs["run"]) + len(tables.measurements["hash"])
-        pack_snapshot(TableBuilder(paths, tables, uuid4().hex, rows), lock)
+        pack_snapshot(TableBuilder(paths, tables, uuid4().hex, rows), lock, new=True)
     finally:
         lock.release()
 
