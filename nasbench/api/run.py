@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasbench.costs.units import device_time
+from nasbench.costs.units import LEAST_SHARE, device_time
 from nasbench.errors import InputError, printable
 from nasbench.protocols.stored import config_of
 from nasbench.spaces import Architecture, get_space
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Stage = Literal["search", "final"]
-LEAST_SHARE = 1e-3  # of a run's hours; of less, the microseconds between two steps, nothing is said
 
 
 class Run:

@@ -25,10 +25,9 @@ from nasbench.cli.options import (
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.protocol_changes import USUAL_PROTOCOL, note_on_own_images, protocol_changes
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
+from nasbench.costs.units import LEAST_SHARE
 from nasbench.errors import InputError
 from nasbench.runners.executors.base import ExecutorOptions
-
-LEAST_SHARE = 1e-3  # of a run's hours; of less, the microseconds between two steps, nothing is said
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Name of the unit of device time: "GPU-hours" where all devices are GPUs, "device-hours" otherwise."""
+"""How hours of devices are named: "GPU-hours" where all devices are GPUs, "device-hours" otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 DEVICE_HOURS: Final = "device-hours"
+LEAST_SHARE: Final = 1e-3
+"""Share of a run's hours below which a part is not named: microseconds between two steps."""
 _NO_GPU: Final = ("cpu", "tpu", "table", "surrogate")  # the last two: the simulated clock of a replay
 
 

@@ -7,8 +7,8 @@ from collections import deque
 import numpy as np
 from pydantic import Field
 
+from nasbench.runners.strategies.advice import population_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import ObjectivesConfig, best_first, costs_of
 from nasbench.spaces.base import Architecture, Space
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nasbench.errors import InputError
+from nasbench.runners.strategies.advice import population_advice
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
-from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.generations import GenerationStrategy, Identify
 from nasbench.runners.strategies.objectives import ObjectivesConfig, costs_of, ranks_and_crowding
 from nasbench.spaces.base import Architecture, Space

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.strategies.advice import startup_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.evolution import startup_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
 from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Decision, Space

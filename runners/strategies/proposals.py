@@ -12,7 +12,7 @@ C = TypeVar("C", bound=StrategyConfig)
 
 
 def within_training(config: C, strategy: str, epochs: int) -> C:
-    """Return options whose epochs are those of the trainings, checked before anything is trained.
+    """Fill in `max_epochs`, and refuse more than a training has, before anything is trained.
 
     Args:
         config: the options; where they have a field `max_epochs`, see `Strategy.asks_epochs`.

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.strategies.advice import population_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
 from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Space

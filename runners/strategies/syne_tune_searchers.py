@@ -13,8 +13,8 @@ from packaging.version import Version
 from pydantic import Field, model_validator
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.strategies.advice import population_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.used_options import require_used
 from nasbench.spaces.base import Architecture, Space
 

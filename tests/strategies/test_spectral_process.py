@@ -91,3 +91,26 @@ def test_the_neighbourhoods_with_the_highest_likelihood_predict():
     assert len(predictions) == 3
     found = ArchitectureProcess("wl", 3).posterior(drawn[:30], targets, drawn[30:])
     np.testing.assert_allclose(found, predictions[max(predictions)], rtol=1e-12)
+
+
+def test_the_kernel_of_decisions_is_matern_five_halves(monkeypatch):
+    """The likelihood of the fitted process is that of (1 + r + r^2 / 3) exp(-r), r = sqrt(5) distance / length."""
+    fitted = []
+    fit = GaussianProcessRegressor.fit
+
+    def recorded(self, inputs, targets):
+        fitted.append((fit(self, inputs, targets), inputs, targets))
+        return self
+
+    monkeypatch.setattr(GaussianProcessRegressor, "fit", recorded)
+    space, rng = get_space("choices:4/3/4/5"), np.random.default_rng(1)
+    drawn = [space.random(rng) for _ in range(30)]
+    targets = np.array([each.choices[0] + 0.5 * (each.choices[2] == each.choices[3]) for each in drawn[:20]], float)
+    ArchitectureProcess("hamming").posterior(drawn[:20], targets, drawn[20:])
+    ((process, inputs, scaled),) = fitted
+    signal, length, noise = np.exp(process.kernel_.theta)
+    apart = np.array([[sum(a != b for a, b in zip(x.choices, y.choices)) for y in drawn[:20]] for x in drawn[:20]])
+    r = np.sqrt(5 * 2 * apart) / length  # one-hot: the distance is the root of twice the number of other choices
+    covariance = signal * (1 + r + r**2 / 3) * np.exp(-r) + (noise + 1e-10) * np.eye(20)
+    expected = multivariate_normal(np.zeros(20), covariance).logpdf(scaled)
+    assert process.log_marginal_likelihood_value_ == pytest.approx(expected, rel=1e-6)

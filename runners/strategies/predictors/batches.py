@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from nasbench.errors import InputError
+from nasbench.runners.strategies.advice import startup_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.evolution import startup_advice
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000
@@ -69,7 +69,7 @@ class BatchStrategy(Strategy[C]):
         self.require_space()
 
     def require_space(self) -> None:
-        """Refuse a space that has not what the model reads, before anything is trained.
+        """Refuse a space without the graphs that the model reads, before anything is trained.
 
         Raises:
             InputError: when the options do not fit the space.
