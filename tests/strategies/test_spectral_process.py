@@ -107,7 +107,7 @@ def test_the_kernel_of_decisions_is_matern_five_halves(monkeypatch):
     drawn = [space.random(rng) for _ in range(30)]
     targets = np.array([each.choices[0] + 0.5 * (each.choices[2] == each.choices[3]) for each in drawn[:20]], float)
     ArchitectureProcess("hamming").posterior(drawn[:20], targets, drawn[20:])
-    ((process, inputs, scaled),) = fitted
+    ((process, _inputs, scaled),) = fitted
     signal, length, noise = np.exp(process.kernel_.theta)
     apart = np.array([[sum(a != b for a, b in zip(x.choices, y.choices)) for y in drawn[:20]] for x in drawn[:20]])
     r = np.sqrt(5 * 2 * apart) / length  # one-hot: the distance is the root of twice the number of other choices
