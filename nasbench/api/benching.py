@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class Benched:
         opened: task -> its tables.
         missing: tasks whose files are not here.
         reproduced: label -> (equal searches, searches), of strategies that have reference runs themselves.
+        left_out: reference strategy -> tasks on which it has no runs, so that it is not compared.
     """
 
     suite: Benchmark
@@ -46,6 +47,7 @@ class Benched:
     opened: Mapping[str, OpenTask]
     missing: tuple[str, ...]
     reproduced: Mapping[str, tuple[int, int]]
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -96,6 +98,14 @@ class Benched:
             found.append(f"Not searched, because their files are not here: {', '.join(self.missing)}.")
         for label, (equal, searches) in self.reproduced.items():
             found.append(f"{label}: {equal} of {searches} searches equal the reference runs that ship.")
+        by_tasks: dict[tuple[str, ...], list[str]] = {}
+        for label, tasks in self.left_out.items():
+            by_tasks.setdefault(tasks, []).append(label)
+        for tasks, labels in by_tasks.items():
+            found.append(
+                f"Not compared, without reference runs on {', '.join(tasks)}: {', '.join(labels)}. "
+                "--task chooses the tasks of a comparison."
+            )
         return found
 
     def _repr_html_(self) -> str:
@@ -109,6 +119,7 @@ def bench(
     seeds: int | None = None,
     against: Sequence[str] | None = None,
     tables: Sequence[PathLike] = (),
+    tasks: Sequence[str] = (),
     jobs: int = 1,
     progress: bool = True,
 ) -> Benched:
@@ -122,6 +133,7 @@ def bench(
         seeds: searches per strategy and task, >= 1; None for the suite's number.
         against: names of reference strategies to compare with; None for all that ship, () for none.
         tables: folders with files of tables of others, for suites such as "suite-v1-full".
+        tasks: names of the tasks; () for all whose tables are here.
         jobs: processes, >= 1; the result is the same.
         progress: whether to show a bar.
 
@@ -143,13 +155,13 @@ def bench(
     from nasbench.runners.replay.replay import told_apart
 
     loaded = load_benchmark(suite)
-    opened, missing = open_tasks(loaded, tables)
+    opened, missing = open_tasks(loaded, tables, tasks)
     settings = told_apart([_setting(each) for each in _several(strategies)])
     count = loaded.protocol.seeds if seeds is None else seeds
     if count < 1:
         raise InputError(f"seeds={count}: at least one search is made")
     shipped = reference_runs(loaded)
-    references = _chosen(shipped, against, opened)
+    references, left_out = _chosen(shipped, against, opened)
     replayed: dict[str, list[Replayed]] = {task: [] for task in opened}
     entries = []
     with search_bar(len(settings) * len(opened) * count, progress) as ended:
@@ -175,28 +187,37 @@ def bench(
     made = BenchmarkRuns(loaded.name, loaded.digest, scales, tuple(entries), provenance())
     mine = [entry.shown for entry in entries]
     compared = compare_entries([*entries, *references], mine if references else (), scales, loaded.protocol)
-    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced)
+    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced, left_out)
 
 
-def open_tasks(suite: Benchmark, tables: Sequence[PathLike] = ()) -> tuple[dict[str, OpenTask], list[str]]:
+def open_tasks(
+    suite: Benchmark, tables: Sequence[PathLike] = (), tasks: Sequence[str] = ()
+) -> tuple[dict[str, OpenTask], list[str]]:
     """Read the tables of a suite's tasks.
 
     Args:
         suite: the suite.
         tables: folders with files of tables of others.
+        tasks: names of the tasks; () for all whose tables are here.
 
     Returns:
-        Task -> its tables, and the names of tasks whose files are not here.
+        Task -> its tables, and the names of tasks whose files are not here; none of them if `tasks` names tasks.
 
     Raises:
-        InputError: when a folder does not exist, a file holds another table than a task's, or no task can be read.
+        UnknownName: when the suite has no such task.
+        InputError: when a folder does not exist, a file holds another table than a task's, a named task cannot be read, or
+            none can.
     """
     folders = [Path(folder) for folder in tables]
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{str(folder)!r} is no folder; --tables names folders with files of tables")
-    found = {task.name: open_task(task, folders) for task in suite.tasks}
+    named = [suite.task(name).name for name in tasks]
+    found = {task.name: open_task(task, folders) for task in suite.tasks if not named or task.name in named}
     opened = {name: each for name, each in found.items() if each is not None}
+    absent = [name for name in named if name not in opened]
+    if absent:
+        raise InputError(f"task {absent[0]!r} cannot be read here; give the folder of its file with --tables")
     if not opened:
         raise InputError(f"no task of {suite.name} can be read here; give the folder of its files with --tables")
     return opened, [name for name in found if name not in opened]
@@ -225,8 +246,8 @@ def _several(strategies: StrategyLike | Sequence[StrategyLike]) -> Sequence[Stra
 
 def _chosen(
     shipped: BenchmarkRuns | None, against: Sequence[str] | None, opened: Mapping[str, OpenTask]
-) -> tuple[Entry, ...]:
-    """Choose reference runs by name, on the tasks that are here."""
+) -> tuple[tuple[Entry, ...], dict[str, tuple[str, ...]]]:
+    """Choose reference runs by name, on the tasks that are here; and the tasks that others lack, which cannot be compared."""
     entries = shipped.entries if shipped is not None else ()
     names = {entry.shown for entry in entries}
     for name in against or ():
@@ -234,7 +255,15 @@ def _chosen(
             raise UnknownName("reference strategy", name, names)
     kept = [entry for entry in entries if against is None or entry.shown in against]
     here = [replace(entry, runs={task: runs for task, runs in entry.runs.items() if task in opened}) for entry in kept]
-    return tuple(entry for entry in here if len(entry.runs) == len(opened))
+    lacking = {entry.shown: tuple(task for task in opened if task not in entry.runs) for entry in here}
+    if against and all(lacking[entry.shown] for entry in here):
+        raise InputError(
+            f"no reference strategy of --against {','.join(against)} has runs on all of these tasks: {', '.join(opened)}; "
+            "choose tasks with --task"
+        )
+    return tuple(entry for entry in here if not lacking[entry.shown]), {
+        name: tasks for name, tasks in lacking.items() if tasks
+    }
 
 
 def _labelled(entries: Sequence[Entry], references: Sequence[Entry]) -> list[Entry]:

@@ -115,6 +115,7 @@ class Benchmark(BaseModel):
 
     name: str = Field(pattern=r"^[\w.-]+$", description="name of the suite")
     description: str = Field("", description="what it measures", json_schema_extra=NEVER)
+    extends: str = Field("", description="suite that ships whose tasks come first", json_schema_extra=NEVER)
     protocol: Comparison = Field(description="how strategies are compared")
     tasks: tuple[Task, ...] = Field(min_length=1, description="the tasks")
 
@@ -270,7 +271,7 @@ def load_benchmark(name: str) -> Benchmark:
             raise InputError(f"benchmark suite {what!r} extends {base!r}, which does not ship")
         other = load_benchmark(base)
         tasks = [*(task.model_dump() for task in other.tasks), *document.get("tasks", [])]
-        document = {"protocol": other.protocol.model_dump(), **document, "tasks": tasks}
+        document = {"protocol": other.protocol.model_dump(), **document, "extends": base, "tasks": tasks}
     found = validated(Benchmark, document, f"benchmark suite {what!r}")
     names = [task.name for task in found.tasks]
     if len(set(names)) < len(names):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -289,6 +289,35 @@ class BenchmarkRuns:
                 f"{path} has runs of {self.suite} (digest {self.digest}), not of {suite.name} (digest {suite.digest}); "
                 "scores of different suites are not compared"
             )
+
+
+def joined_runs(base: BenchmarkRuns, own: BenchmarkRuns | None, suite: Benchmark) -> BenchmarkRuns:
+    """Join the runs of a suite that another one extends with those on the other's own tasks.
+
+    Args:
+        base: runs of the suite that is extended; its tasks are tasks of `suite`.
+        own: runs of `suite`; None for none.
+        suite: the suite that extends.
+
+    Returns:
+        Runs of `suite` on all tasks. Where both have runs of a strategy on a task, those of `own` count. Their provenance is
+        that of `own`, or else of `base`.
+    """
+    scales = {**base.scales, **(own.scales if own is not None else {})}
+    entries = {entry.shown: entry for entry in base.entries}
+    for entry in own.entries if own is not None else ():
+        earlier = entries.get(entry.shown)
+        runs = {**earlier.runs, **entry.runs} if earlier is not None and earlier.same_as(entry) else entry.runs
+        entries[entry.shown] = replace(entry, runs=runs)
+    made, about = (own.made, own.about) if own is not None else (base.made, base.about)
+    return BenchmarkRuns(
+        suite.name,
+        suite.digest,
+        {task.name: scales[task.name] for task in suite.tasks if task.name in scales},
+        tuple(entries[name] for name in sorted(entries)),
+        made,
+        about,
+    )
 
 
 def _equal(one: Any, other: Any) -> bool:

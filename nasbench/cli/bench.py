@@ -62,6 +62,9 @@ tables_option = click.option(
     type=click.Path(file_okay=False),
     help="Folder with files of tables of others, e.g. for suite-v1-full; repeatable.",
 )
+task_option = click.option(
+    "--task", "chosen", multiple=True, help="A task of the suite; repeatable  [all whose tables are here]."
+)
 
 
 @click.group(cls=_Measuring)
@@ -97,6 +100,7 @@ def bench() -> None:
     "--against", default=None, metavar="NAME[,NAME...]", help="Reference strategies; none for none  [all that ship]."
 )
 @tables_option
+@task_option
 @click.option(
     "--jobs", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; the result is the same."
 )
@@ -126,6 +130,7 @@ def measure(
     seeds: int | None,
     against: str | None,
     folders: Sequence[str],
+    chosen: Sequence[str],
     jobs: int,
     output: str | None,
     page: str | None,
@@ -151,7 +156,16 @@ def measure(
     tried = _options_tried(options_tried) if submit is not None else 0
     page = page or (str(Path(output).with_suffix(".html")) if output is not None else "bench.html")
     references = None if against is None else [part for part in against.split(",") if part and part != "none"]
-    found = compare(given, suite, seeds=seeds, against=references, tables=folders, jobs=jobs, progress=not is_quiet())
+    found = compare(
+        given,
+        suite,
+        seeds=seeds,
+        against=references,
+        tables=folders,
+        tasks=chosen,
+        jobs=jobs,
+        progress=not is_quiet(),
+    )
     _print(found)
     write_csv(found.summary, csv)
     if output is not None:
@@ -371,7 +385,7 @@ def code(file: str) -> None:
 @click.argument("names", nargs=-1, metavar="[STRATEGY]...", shell_complete=completing(strategy_names))
 @suite_option
 @tables_option
-@click.option("--task", "chosen", multiple=True, help="A task of the suite; repeatable  [all whose tables are here].")
+@task_option
 @click.option(
     "--seeds", default=None, type=click.IntRange(min=1), help="Searches per strategy and task  [the suite's]."
 )
@@ -399,14 +413,7 @@ def reference(
     from nasbench.runners.bench.reference import make_reference
 
     loaded = load_benchmark(suite)
-    for task in chosen:
-        loaded.task(task)
-    opened, missing = open_tasks(loaded, folders)
-    absent = [task for task in chosen if task not in opened]
-    if absent:
-        raise InputError(f"task {absent[0]!r} cannot be read here; give the folder of its file with --tables")
-    if chosen:
-        opened, missing = {task: opened[task] for task in opened if task in chosen}, []
+    opened, missing = open_tasks(loaded, folders, chosen)
     earlier = _earlier_runs(output)
     if earlier is not None:
         earlier.require(loaded, output)

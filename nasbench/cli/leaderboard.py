@@ -31,24 +31,24 @@ def leaderboard(files: Sequence[str], output: str, suite: str, reference: bool) 
     """
     from nasbench.analysis.bench.leaderboard import REFERENCE, SUBMISSION, Source, leaderboard_files
     from nasbench.benchmark.definition import load_benchmark
-    from nasbench.benchmark.incumbents import read_runs
+    from nasbench.benchmark.incumbents import read_runs, runs_bytes
     from nasbench.outputs import REPORT_MARKS, replace_file, require_output
     from nasbench.provenance import utc_now
-    from nasbench.runners.bench.reference import reference_path
+    from nasbench.runners.bench.reference import reference_runs
     from nasbench.runners.bench.submissions import statement_of
 
     loaded = load_benchmark(suite)
-    shipped = reference_path(loaded.name)
-    paths = [*([shipped] if reference and shipped.exists() else []), *map(Path, files)]
-    if not paths:
+    shipped = reference_runs(loaded) if reference else None
+    if shipped is None and not files:
         raise InputError("name files of runs (nasbench bench ... --submit FILE), or leave --no-reference out")
     sources = []
-    for path in paths:
+    if shipped is not None:
+        name = f"reference-{loaded.name}.npz"
+        sources.append(Source(name, runs_bytes(shipped), shipped, REFERENCE, statement_of(shipped)))
+    for path in map(Path, files):
         runs = read_runs(path)
         runs.require(loaded, path)
-        origin = REFERENCE if path == shipped else SUBMISSION
-        name = f"reference-{path.name}" if path == shipped else path.name
-        sources.append(Source(name, path.read_bytes(), runs, origin, statement_of(runs)))
+        sources.append(Source(path.name, path.read_bytes(), runs, SUBMISSION, statement_of(runs)))
     folder = Path(output)
     index = folder / INDEX
     if folder.is_dir() and any(folder.iterdir()):

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from nasbench.benchmark.definition import Benchmark, OpenTask
-from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, read_runs
+from nasbench.benchmark.definition import Benchmark, OpenTask, load_benchmark
+from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, joined_runs, read_runs
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
 from nasbench.runners.bench.replays import Report, entry_of, replay_task
@@ -40,6 +40,8 @@ class Skipped(NamedTuple):
 def reference_path(suite: str) -> Path:
     """Return the file of a suite's reference runs in the installed package, which need not exist.
 
+    A suite that extends another has its own tasks alone in it, see `reference_runs`.
+
     Args:
         suite: name of the suite.
 
@@ -50,7 +52,7 @@ def reference_path(suite: str) -> Path:
 
 
 def reference_runs(suite: Benchmark) -> BenchmarkRuns | None:
-    """Read the reference runs of a suite that ship.
+    """Read the reference runs of a suite that ship; one that extends another has that one's runs, too.
 
     Args:
         suite: the suite.
@@ -62,11 +64,12 @@ def reference_runs(suite: Benchmark) -> BenchmarkRuns | None:
         InputError: when they are of another version of the suite.
     """
     path = reference_path(suite.name)
-    if not path.exists():
-        return None
-    found = read_runs(path)
-    found.require(suite, path)
-    return found
+    found = None
+    if path.exists():
+        found = read_runs(path)
+        found.require(suite, path)
+    base = reference_runs(load_benchmark(suite.extends)) if suite.extends else None
+    return found if base is None else joined_runs(base, found, suite)
 
 
 def setting_of(text: str) -> Setting:
