@@ -263,7 +263,7 @@ def summarize_all(
         mine = scores[scores["strategy"] == name]
         strata = [mine.loc[mine["task"] == task, "regret"].to_numpy(dtype=float) for task in tasks]
         strata = [stratum for stratum in strata if len(stratum)]
-        around = mean_interval(strata, generator(0, "all", name), protocol.level)
+        around = mean_interval(strata, generator(0, "all", name), protocol.level, equal_strata=True)
         better, neither, worse = tally.get(name, (0, 0, 0))
         rows.append(
             {

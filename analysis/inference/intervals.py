@@ -74,11 +74,12 @@ def mean_interval(
     rng: np.random.Generator | Callable[[], np.random.Generator],
     level: float = LEVEL,
     resamples: int = RESAMPLES,
+    equal_strata: bool = False,
 ) -> Interval:
     """Interval of a mean: studentized bootstrap, of runs within their strata.
 
     Formula: [m - t_hi se, m - t_lo se], with t_lo and t_hi the quantiles of (m* - m) / se* over resamples and
-    se = s / sqrt(n); over strata m = sum(w_h m_h) and se^2 = sum(w_h^2 s_h^2 / n_h), w_h = n_h / n.
+    se = s / sqrt(n); over strata m = sum(w_h m_h) and se^2 = sum(w_h^2 s_h^2 / n_h), w_h = n_h / n, or 1 / strata.
     Assumption: runs are independent and have a variance; neither normality nor symmetry.
 
     Args:
@@ -86,6 +87,8 @@ def mean_interval(
         rng: generator of the resamples, or a function that makes it, which is called only if there are any.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 100.
+        equal_strata: whether the mean is that of the strata's means, whatever their numbers of scores, and not that of all
+            scores.
 
     Returns:
         The interval. None with fewer than 5 scores in a stratum, without spread, or where ties make so many resamples
@@ -94,7 +97,7 @@ def mean_interval(
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", section 12.5.
     """
     groups = [strata] if isinstance(strata, np.ndarray) else [group for group in strata if len(group)]
-    return mean_intervals([groups], rng, level, resamples)[0]
+    return mean_intervals([groups], rng, level, resamples, equal_strata)[0]
 
 
 def mean_intervals(
@@ -102,6 +105,7 @@ def mean_intervals(
     rng: np.random.Generator | Callable[[], np.random.Generator],
     level: float = LEVEL,
     resamples: int = RESAMPLES,
+    equal_strata: bool = False,
 ) -> list[Interval]:
     """Intervals of the means of several scores of the same runs, each as `mean_interval` makes it, of the same resamples.
 
@@ -110,6 +114,7 @@ def mean_intervals(
         rng: see `mean_interval`.
         level: see `mean_interval`.
         resamples: see `mean_interval`.
+        equal_strata: see `mean_interval`.
 
     Returns:
         An interval for each score.
@@ -125,17 +130,21 @@ def mean_intervals(
             if not weights:
                 drawing = rng() if callable(rng) else rng
                 weights = [drawing.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in map(len, groups)]
-            found.append(_studentized(groups, weights, level))
+            total = sum(map(len, groups))
+            shares = [1 / len(groups) if equal_strata else len(group) / total for group in groups]
+            found.append(_studentized(groups, shares, weights, level))
     return found
 
 
-def _studentized(groups: Sequence[Floats], weights: Sequence[Floats], level: float) -> Interval:
-    """Studentized bootstrap of a mean over strata, with the share of each run in each resample, [resamples, n_h]."""
-    resamples, total = len(weights[0]), sum(map(len, groups))
-    middle = sum(float(group.sum()) for group in groups) / total
+def _studentized(
+    groups: Sequence[Floats], shares: Sequence[float], weights: Sequence[Floats], level: float
+) -> Interval:
+    """Studentized bootstrap of a mean over strata of these shares; weights are of each run in each resample, [resamples, n_h]."""
+    resamples = len(weights[0])
+    middle = sum(share * float(group.mean()) for share, group in zip(shares, groups))
     apart, drawn_square, square = np.zeros(resamples), np.zeros(resamples), 0.0
-    for group, drawn_shares in zip(groups, weights):
-        n, share = len(group), len(group) / total
+    for group, share, drawn_shares in zip(groups, shares, weights):
+        n = len(group)
         away = group - group.mean()
         means = drawn_shares @ away
         apart += share * means

@@ -127,15 +127,16 @@ def test_the_studentized_bootstrap_is_the_textbook_one():
     assert ends(ours) == pytest.approx((middle - t[-10] * error, middle - t[9] * error))
 
 
-def test_the_studentized_bootstrap_of_strata_weighs_each_by_its_share_of_the_runs():
+@pytest.mark.parametrize("equal", [False, True])
+def test_the_studentized_bootstrap_of_strata_weighs_each_by_its_share_of_the_runs_or_equally(equal):
     """Against a plain loop: the error of a mean over strata adds their shares squared times their variances."""
     strata, resamples = [NORMAL, 3 * OTHER[:6]], 399
-    ours = mean_interval(strata, np.random.default_rng(1), resamples=resamples)
+    ours = mean_interval(strata, np.random.default_rng(1), resamples=resamples, equal_strata=equal)
     rng, total = np.random.default_rng(1), sum(map(len, strata))
     counts = [rng.multinomial(len(each), np.full(len(each), 1 / len(each)), size=resamples) for each in strata]
 
     def mean_and_error(samples) -> tuple[float, float]:
-        shares = [len(each) / total for each in samples]
+        shares = [0.5 if equal else len(each) / total for each in samples]
         variance = sum((share * stats.sem(each)) ** 2 for share, each in zip(shares, samples))
         return sum(share * each.mean() for share, each in zip(shares, samples)), math.sqrt(variance)
 

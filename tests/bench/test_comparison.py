@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, sem
 
 from nasbench.analysis.bench.charts import cliques
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
 from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
 from nasbench.analysis.inference.two_samples import holm
 from nasbench.benchmark.definition import load_benchmark
+from nasbench.benchmark.incumbents import Entry
 
 PROTOCOL = load_benchmark("suite-v1").protocol
 
@@ -62,6 +63,20 @@ def test_regrets_over_tasks_are_means_over_tasks_with_intervals(made):
     by_task = found.summary[found.summary["strategy"] == "good"]["regret"]
     assert row["regret"] == pytest.approx(by_task.mean())
     assert row["regret_low"] < row["regret"] < row["regret_high"]
+
+
+def test_the_interval_over_tasks_is_around_their_mean_when_one_has_fewer_searches(made):
+    good, middling, poor = (entry.runs for entry in made.entries)
+    mine = {"first": good["first"], "second": poor["second"].of_searches(range(5))}
+    scales = {task: made.scales[task] for task in mine}
+    entries = [Entry("mine", {}, mine), Entry("other", {}, {task: middling[task] for task in mine})]
+    found = compare_entries(entries, (), scales, PROTOCOL)
+    row = found.overall.set_index("strategy").loc["mine"]
+    regrets = [scales[task].regret(each.scores[1::2]) for task, each in mine.items()]
+    mean, error = np.mean([each.mean() for each in regrets]), np.hypot(*(sem(each) for each in regrets)) / 2
+    assert row["regret"] == pytest.approx(mean)
+    assert 1.5 * error < mean - row["regret_low"] < 4 * error  # two errors, a few more with eight searches
+    assert 1.5 * error < row["regret_high"] - mean < 4 * error
 
 
 def test_few_tasks_are_said_to_be_few(made):
