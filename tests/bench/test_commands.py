@@ -26,7 +26,8 @@ from nasbench.tabular.catalogue import folder, shipped_tables
 from nasbench.tabular.croissant import ENDING, croissant_text
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
-TASKS = ["digits201-2"]
+TASKS = [task.name for task in load_benchmark("suite-v1").tasks]
+TASK = TASKS[0]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def submission(benched, tmp_path_factory) -> Path:
 def test_a_strategy_in_a_file_is_compared_from_python(benched):
     assert benched.compared.mine == ("mine.py:Mine", "random")
     assert set(benched.summary["strategy"]) == {"mine.py:Mine", "random", "evolution", "local_search"}
-    assert benched.reproduced == {"random": (6, 6)}
+    assert benched.reproduced == {"random": (6 * len(TASKS), 6 * len(TASKS))}
     assert set(benched.tests["first"]) == {"mine.py:Mine", "random"}
     with pytest.raises(InputError, match="is given twice"):
         nasbench.bench(["random", "random"], seeds=5, progress=False)
@@ -59,7 +60,7 @@ def test_the_command_writes_page_table_children_and_submission(mine, tmp_path):
     assert "mine.py:Mine on suite-v1" in page
     with Results(str(tmp_path / "a.h5")) as results:
         runs = results.runs()
-    assert runs["strategy"].tolist() == ["mine.py:Mine"] * 5
+    assert runs["strategy"].tolist() == ["mine.py:Mine"] * 5 * len(TASKS)
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
     found = read_runs(tmp_path / "a.npz")
     assert [entry.strategy for entry in found.entries] == ["mine.py:Mine"]
@@ -94,14 +95,14 @@ def test_code_of_a_submission_runs_only_when_it_is_allowed(submission):
     assert "class Mine(nasbench.Strategy):" in shown.out
     done = command("bench", "check", str(submission), "--run-code", "--sample", "2")
     assert done.code == 0
-    assert done.out.count("reproduced, 2 of 2 searches equal") == 2
+    assert done.out.count("reproduced, 2 of 2 searches equal") == 2 * len(TASKS)
 
 
 def changed(submission: Path, **changes):
     runs = read_runs(submission)
     entry = runs.entries[1]  # random search, which is no code
-    (task,) = entry.runs
-    return replace(runs, entries=(replace(entry, runs={task: replace(entry.runs[task], **changes)}),))
+    forged = {**entry.runs, TASK: replace(entry.runs[TASK], **changes)}
+    return replace(runs, entries=(replace(entry, runs=forged),))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +117,14 @@ def changed(submission: Path, **changes):
     ],
 )
 def test_forged_numbers_are_not_reproduced(submission, tmp_path, change, message):
-    runs = read_runs(submission).entries[1].runs["digits201-2"]
+    runs = read_runs(submission).entries[1].runs[TASK]
     write_runs(tmp_path / "forged.npz", changed(submission, **change(runs)))
     done = command("bench", "check", str(tmp_path / "forged.npz"))
     assert (done.code, "NOT REPRODUCED" in done.out, message in done.out) == (1, True, True), done.out
 
 
 def test_what_is_not_reproduced_may_be_of_other_versions(submission, tmp_path):
-    runs = changed(submission, children=read_runs(submission).entries[1].runs["digits201-2"].children + 1)
+    runs = changed(submission, children=read_runs(submission).entries[1].runs[TASK].children + 1)
     made = {**runs.made, "packages": {**runs.made["packages"], "scikit-learn": "1.0"}}
     write_runs(tmp_path / "older.npz", replace(runs, made=made))
     done = command("bench", "check", str(tmp_path / "older.npz"))
@@ -133,8 +134,8 @@ def test_what_is_not_reproduced_may_be_of_other_versions(submission, tmp_path):
 
 def test_forged_scales_and_code_are_found(submission, tmp_path):
     runs = read_runs(submission)
-    scale = replace(runs.scales["digits201-2"], best=0.99)
-    write_runs(tmp_path / "a.npz", replace(runs, scales={"digits201-2": scale}, entries=runs.entries[1:]))
+    scales = {**runs.scales, TASK: replace(runs.scales[TASK], best=0.99)}
+    write_runs(tmp_path / "a.npz", replace(runs, scales=scales, entries=runs.entries[1:]))
     done = command("bench", "check", str(tmp_path / "a.npz"))
     assert (done.code, "best and mean scores of the table are not those stated" in done.out) == (1, True)
     other = replace(runs.entries[0], code=runs.entries[0].code.replace("mutate", "random"))

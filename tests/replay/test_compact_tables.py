@@ -65,7 +65,9 @@ def test_the_first_edition_replays_as_its_results_file(tmp_path):
 
 
 def test_every_shipped_table_is_as_its_digests_say():
-    assert {name: table.check() for name, table in shipped_tables().items()} == {"digits201-2": [], "digits201": []}
+    found = {name: table.check() for name, table in shipped_tables().items()}
+    assert {"digits201-2", "digits201"} <= set(found)
+    assert not any(found.values()), found
 
 
 @pytest.mark.slow
