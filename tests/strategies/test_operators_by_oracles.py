@@ -221,6 +221,17 @@ def test_the_sample_of_a_tournament_is_that_of_the_options(sample: int, best: fl
     assert parents.count(2) / 400 == pytest.approx(best, abs=0.06)
 
 
+def test_a_member_that_a_tournament_draws_twice_is_one_member() -> None:
+    """Four members trade error against parameters. Whichever end is drawn first wins; copies would push one end inwards."""
+    strategy = MoEvolution(SPACE, 0, MoEvolutionConfig(population=4, sample=8))
+    for index in range(4):
+        child = SPACE.decode([index] * 8)
+        strategy.tell(Outcome(index, child, "ok", (), 0.5 + 0.1 * index, 10 + 5 * index, 1, 1.0))
+    parents = [max(range(6), key=strategy.ask().choices.count) for _ in range(400)]
+    assert parents.count(0) / 400 == pytest.approx(0.5, abs=0.09)
+    assert parents.count(3) / 400 == pytest.approx(0.5, abs=0.09)
+
+
 def test_draws_of_a_density_leave_a_point_by_its_width_times_the_factor() -> None:
     density = CategoricalDensity(np.tile([0, 1], (20, 1)), (5, 2))
     assert density.share == SHARES[0]
