@@ -15,6 +15,8 @@ LEFT: Final = 190  # room for names
 ROW: Final = 30
 NAME: Final = 26  # most letters of a name
 GAP: Final = 15  # least distance of labels
+RANK_SIDE: Final = 256  # room for a name with its rank at either side
+MOST_TICKS: Final = 12  # with a number each; of more, every other one has a number
 
 
 class Span(NamedTuple):
@@ -141,7 +143,7 @@ def rank_chart(
     """
     order = sorted(ranks, key=lambda name: ranks[name])
     count = len(order)
-    left, right, top = 200, WIDTH - 200, 34
+    left, right, top = RANK_SIDE, WIDTH - RANK_SIDE, 34
 
     def x(rank: float) -> float:
         return left + (rank - 1) / max(count - 1, 1) * (right - left)
@@ -149,7 +151,8 @@ def rank_chart(
     parts = [f'<line x1="{left}" x2="{right}" y1="{top}" y2="{top}" class="axis"/>']
     for tick in range(1, count + 1):
         parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 5}" y2="{top}" class="tickmark"/>')
-        parts.append(f'<text x="{x(tick):.1f}" y="{top - 10}" text-anchor="middle">{tick}</text>')
+        if count <= MOST_TICKS or tick % 2:
+            parts.append(f'<text x="{x(tick):.1f}" y="{top - 10}" text-anchor="middle">{tick}</text>')
     bars = [group for group in joined if len(group) > 1]
     for number, group in enumerate(bars):
         ends = [ranks[name] for name in group]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, sem
 
-from nasbench.analysis.bench.charts import cliques
+from nasbench.analysis.bench.charts import NAME, RANK_SIDE, cliques, rank_chart
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
 from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
 from nasbench.analysis.inference.two_samples import holm
@@ -123,3 +124,16 @@ def test_bars_join_the_largest_groups_that_are_not_shown_to_differ():
     differ = frozenset({frozenset("ac"), frozenset("ad"), frozenset("bd")})
     assert cliques(ranks, differ) == [["a", "b"], ["b", "c"], ["c", "d"]]
     assert cliques(ranks, frozenset()) == [["a", "b", "c", "d"]]
+
+
+def test_ranks_of_many_strategies_with_long_names_fit_into_the_chart():
+    names = [f"{number:02d}{'m' * NAME}" for number in range(24)]
+    chart = rank_chart({name: 1.0 + place for place, name in enumerate(names)}, [], dict.fromkeys(names, 0), "Ranks")
+    texts = re.findall(
+        r'<text x="([-\d.]+)" y="[-\d.]+" text-anchor="(end|start)" class="row-name s0">([^<]+)</text>', chart
+    )
+    assert len(texts) == 24
+    for place, anchor, text in texts:
+        room = float(place) if anchor == "end" else 760 - float(place)
+        assert len(text) * 7.3 <= room <= RANK_SIDE  # a bold letter of 12 px is 7.2 px wide in the mean
+    assert len(re.findall(r'text-anchor="middle">\d+</text>', chart)) == 12  # numbers that do not touch

@@ -20,9 +20,15 @@ def test_texts_are_no_part_of_the_digest_and_values_are():
     assert suite.model_copy(update={"description": "other"}).digest == suite.digest
     task = suite.tasks[0]
     for changed in ({"what": "other"}, {"source": "other"}):
-        assert suite.model_copy(update={"tasks": (task.model_copy(update=changed), *suite.tasks[1:])}).digest == suite.digest
+        assert (
+            suite.model_copy(update={"tasks": (task.model_copy(update=changed), *suite.tasks[1:])}).digest
+            == suite.digest
+        )
     for changed in ({"budgets": {**task.budgets, "large": "401 s"}}, {"report_seeds": (0,)}, {"table": "digits201"}):
-        assert suite.model_copy(update={"tasks": (task.model_copy(update=changed), *suite.tasks[1:])}).digest != suite.digest
+        assert (
+            suite.model_copy(update={"tasks": (task.model_copy(update=changed), *suite.tasks[1:])}).digest
+            != suite.digest
+        )
     protocol = suite.protocol.model_copy(update={"seeds": 51})
     assert suite.model_copy(update={"protocol": protocol}).digest != suite.digest
 
