@@ -68,7 +68,10 @@ def reference_runs(suite: Benchmark) -> BenchmarkRuns | None:
     if path.exists():
         found = read_runs(path)
         found.require(suite, path)
-    base = reference_runs(load_benchmark(suite.extends)) if suite.extends else None
+    extended = load_benchmark(suite.extends) if suite.extends else None
+    if extended is None or extended.protocol.draw != suite.protocol.draw:  # other outcomes make other searches
+        return found
+    base = reference_runs(extended)
     return found if base is None else joined_runs(base, found, suite)
 
 

@@ -72,6 +72,17 @@ def test_the_full_suite_has_the_reference_runs_of_the_suite_that_it_extends():
             assert equal_searches(joined[entry.shown].runs[task], runs) == len(runs.seeds)
 
 
+def test_a_suite_with_other_outcomes_has_no_reference_runs_of_the_one_that_it_extends(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nextends = "suite-v1"\n')
+    same = load_benchmark(str(path))
+    assert len(reference_runs(same).entries) == len(reference_runs(load_benchmark("suite-v1")).entries)
+    other = same.model_copy(update={"protocol": same.protocol.model_copy(update={"draw": "one"})})
+    assert reference_runs(other) is None
+    longer = same.model_copy(update={"protocol": same.protocol.model_copy(update={"seeds": 7})})
+    assert reference_runs(longer) is not None  # the first seeds are the same searches
+
+
 def test_a_reference_strategy_without_runs_on_a_task_is_named_and_not_compared(monkeypatch):
     suite = load_benchmark("suite-v1")
     shipped = reference_runs(suite)
