@@ -153,6 +153,8 @@ def measure(
     given = [*names, *strategies]
     if not given:
         raise InputError("name a strategy, e.g. nasbench bench random, or nasbench bench mine.py:Mine")
+    if submit is not None and chosen:
+        raise InputError("a submission has every task of the suite: leave --task out, or --submit")
     tried = _options_tried(options_tried) if submit is not None else 0
     page = page or (str(Path(output).with_suffix(".html")) if output is not None else "bench.html")
     references = None if against is None else [part for part in against.split(",") if part and part != "none"]

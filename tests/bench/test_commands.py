@@ -76,6 +76,8 @@ def test_the_command_writes_page_table_children_and_submission(mine, tmp_path):
         (("bench", "random", "--suite", "suite-v9"), "unknown benchmark suite"),
         (("bench", "random", "--seeds", "5", "--against", "nobody"), "unknown reference strategy 'nobody'"),
         (("bench", "random", "--submit", "a.npz"), "give --options-tried NUMBER"),
+        (("bench", "random", "--submit", "a.npz", "--options-tried", "0", "--task", TASK), "leave --task out"),
+        (("bench", "random", "--task", "nothing"), "unknown task of suite-v1 'nothing'"),
         (("bench", "pnas", "--seeds", "5"), "grows cells block by block"),
         (("bench", "check", "none.npz"), "there is no file of benchmark runs"),
         (("cite", "--strategy", "nothing"), "unknown strategy"),
