@@ -153,6 +153,8 @@ def facts_of(found: Compared, suite: Benchmark) -> list[Fact]:
 def findings_of(found: Compared) -> list[str]:
     """Write the verdicts of the comparisons with references, each with n, interval, p and what can be detected.
 
+    Shown differences come first, so that those of every task are among the few that the page begins with.
+
     Args:
         found: the comparison.
 
@@ -161,13 +163,16 @@ def findings_of(found: Compared) -> list[str]:
     """
     if not found.mine:
         return []
-    lines = [
-        f"{task}: {row['first']} against {row['second']}: {row['verdict']}"
-        for task, table in found.tests.items()
-        for row in table.to_dict("records")
-    ]
-    more = len(lines) - MOST_FINDINGS
-    return [*lines[:MOST_FINDINGS], *([f"{more} more comparisons are in the tables below"] if more > 0 else [])]
+    rows = [(task, row) for task, table in found.tests.items() for row in table.to_dict("records")]
+    rows.sort(key=lambda each: won(each[1]) == 0)  # a stable sort
+    lines = [f"{task}: {row['first']} against {row['second']}: {row['verdict']}" for task, row in rows[:MOST_FINDINGS]]
+    rest = rows[MOST_FINDINGS:]
+    if rest:
+        shown = sum(won(row) != 0 for _, row in rest)
+        lines.append(
+            f"{len(rest)} more comparisons are in the tables below, {shown} of them with a difference that is shown"
+        )
+    return lines
 
 
 def overall_section(found: Compared, place: Mapping[str, int]) -> Section:

@@ -11,6 +11,7 @@ from scipy.stats import mannwhitneyu, sem
 
 from nasbench.analysis.bench.charts import NAME, RANK_SIDE, cliques, rank_chart
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
+from nasbench.analysis.bench.page import MOST_FINDINGS, findings_of
 from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
 from nasbench.analysis.inference.two_samples import holm
 from nasbench.benchmark.definition import load_benchmark
@@ -137,3 +138,27 @@ def test_ranks_of_many_strategies_with_long_names_fit_into_the_chart():
         room = float(place) if anchor == "end" else 760 - float(place)
         assert len(text) * 7.3 <= room <= RANK_SIDE  # a bold letter of 12 px is 7.2 px wide in the mean
     assert len(re.findall(r'text-anchor="middle">\d+</text>', chart)) == 12  # numbers that do not touch
+
+
+def test_the_page_begins_with_the_differences_of_all_tasks_that_are_shown(made):
+    good, middling, poor = (entry.runs for entry in made.entries)
+    first = {"first": middling["first"], "second": middling["second"]}
+    same = {"first": middling["third"], "second": middling["third"]}
+    mixed = {"first": middling["third"], "second": poor["second"]}
+    others = [Entry(f"same{number}", {}, same) for number in range(12)]
+    entries = [
+        Entry("mine", {}, first),
+        *others,
+        Entry("mixed", {}, mixed),
+        Entry("better", {}, {"first": good["first"], "second": good["second"]}),
+    ]
+    found = compare_entries(entries, ("mine",), {task: made.scales[task] for task in first}, PROTOCOL)
+    lines = findings_of(found)
+    assert len(lines) == MOST_FINDINGS + 1
+    assert [line.split(": differs")[0] for line in lines[:3]] == [
+        "first: mine against better",
+        "second: mine against better",
+        "second: mine against mixed",
+    ]
+    assert "not shown to differ" in lines[3]
+    assert lines[-1] == "16 more comparisons are in the tables below, 0 of them with a difference that is shown"
