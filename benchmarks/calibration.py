@@ -247,10 +247,11 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 
 def tables(repeats: int) -> str:
     """All tables with their headings, in Markdown."""
-    error = 100 * math.sqrt(0.05 * 0.95 / repeats)
+    error, most = (100 * math.sqrt(share * (1 - share) / repeats) for share in (0.05, 0.5))
     head = ["scores", "n"]
     parts = [
-        f"Made by `python -m benchmarks.calibration --repeats {repeats}`; percentages have a standard error of {error:.1f}.",
+        f"Made by `python -m benchmarks.calibration --repeats {repeats}`; percentages of 5 and 95 have a standard error of {error:.1f}, "
+        f"one of 50 has {most:.1f}.",
         "### Coverage of 95% intervals of one strategy",
         markdown(
             [*head, "mean", "median", "interquartile mean", "percentile bootstrap of the mean (not used)"],

@@ -1,4 +1,4 @@
-"""One table of every strategy on digits201-2 and NAS-Bench-201, under equal budgets: docs/strategies-table.md.
+"""Tables of every strategy on digits201-2 and NAS-Bench-201, under equal budgets: docs/strategies-table.md.
 
 python benchmarks/strategies_table.py                                   writes the page from results/reference/*.npz
 python benchmarks/strategies_table.py --make --tables ../shared/data    makes the searches that are missing, first
@@ -33,7 +33,7 @@ SHARED = ROOT / "results" / "one_shot_searches.csv"  # made by one_shot_table.py
 
 CLOSE = 0.99  # of the best score that a search can see
 SHARED_TASK = "digits201-2"
-TASKS = {"suite-v1": "digits201-2", "suite-v1-full": "nasbench201-cifar10"}
+TASKS = {"digits201-2": "suite-v1", "nasbench201-cifar10": "suite-v1-full"}  # task -> suite
 TITLES = {
     "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
     "nasbench201-cifar10": "NAS-Bench-201, CIFAR-10, 34,000 s (about 300 trainings of 12 epochs)",
@@ -48,17 +48,15 @@ SEEDS = 200
 
 def make(folders: list[str]) -> None:
     """Make the searches that are missing."""
-    for suite, task in TASKS.items():
+    for task, suite in TASKS.items():
         loaded, path = load_benchmark(suite), FOLDER / f"{suite}.npz"
-        opened, _ = open_tasks(loaded, folders)
+        opened, _ = open_tasks(loaded, folders, [task])
         with search_bar(0, True) as ended:
             for name in STRATEGIES_HERE:
                 earlier = read_runs(path) if path.exists() else None
-                _, skipped = make_reference(
-                    loaded, {task: opened[task]}, [name], SEEDS, 1, earlier, ended, partial(write_runs, path)
-                )
+                _, skipped = make_reference(loaded, opened, [name], SEEDS, 1, earlier, ended, partial(write_runs, path))
                 for each in skipped:
-                    print(f"{suite}: no runs of {each.strategy}: {each.why}")
+                    print(f"{task}: no runs of {each.strategy}: {each.why}")
 
 
 def around(values: Any) -> tuple[float, float]:
@@ -144,6 +142,35 @@ def table_of(runs: BenchmarkRuns, task: str) -> Iterator[str]:
         )
 
 
+def frequent_choices(runs: BenchmarkRuns, task: str, most: int = 3) -> str:
+    """Say how many searches choose one of the few architectures that are chosen most often.
+
+    Args:
+        runs: the reference runs.
+        task: the task.
+        most: how many architectures.
+
+    Returns:
+        A sentence. Architectures are told apart by their scores, since one architecture has several encodings.
+    """
+    scale, found = runs.scales[task], []
+    for entry in runs.entries:
+        if task in entry.runs:
+            mine = entry.runs[task]
+            at = mine.at(scale.seconds["large"])
+            found.append(pd.DataFrame({"searched": mine.outcomes[at], "regret": 100 * (scale.best - mine.scores[at])}))
+    pairs = pd.concat(found).round(9).value_counts().sort_index(ascending=False)
+    pairs = pairs.sort_values(ascending=False, kind="stable")  # of equal counts, the higher score first
+    parts = [
+        f"{count / pairs.sum():.0%} one with the searched score {searched:.4f} and the regret {regret:.2f}"
+        for (searched, regret), count in pairs.head(most).items()
+    ]
+    return (
+        f"Of all {pairs.sum():,} searches of this table, {pairs.head(most).sum() / pairs.sum():.0%} choose one of the {most} "
+        f"most frequent: {', '.join(parts)}."
+    )
+
+
 def shared_weights(rows: pd.DataFrame, limit: float) -> Iterator[str]:
     """Lines of the table of the strategies that train a super-network, the least regret first.
 
@@ -195,27 +222,30 @@ def published_beside(runs: BenchmarkRuns, task: str) -> Iterator[str]:
 
 
 HEAD = """\
-# Every strategy on two tables
+# Every strategy under equal budgets
 
 What each strategy reaches under equal budgets, with the options that its row names and otherwise its usual ones (`bananas`, `npenas` and `gp`
 with a predictor that takes seconds a search, not minutes; [Choose a strategy](strategies.md#regret) has the others). The searches ship as `results/reference/*.npz`
-([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make` makes what is missing.
+([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make --tables FOLDER` makes what is missing.
 
 - Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
-- Regret is what the choice lacks to the best of the table, in points of accuracy: mean over n searches with its 95% interval (Student's t).
-  The choice's regret is by trainings that no search saw; that of the searched score is by what searches see.
+- Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2: training seed 1;
+  NAS-Bench-201: 200 epochs). Regret of the searched score: the same for the validation accuracy that searches see (seed 0; 12 epochs). Both are in points of accuracy, means
+  over n searches with 95% intervals (Student's t).
+- An interval is over seeds of the search. The scores of an architecture are those of the same trainings in every search, whose noise no interval here contains.
 - Reached 99%: share of searches whose incumbent has 99% of the best score that they can see, with Wilson's 95% interval. Time to 99% is the median over all
   searches with its 95% interval (order statistics); one that never reached it counts as longer than the budget.
-- Rows are in the order of their means, and nothing is tested here: neighbours mostly are not shown to differ. `nasbench bench` tests differences between strategies.
+- Rows are in the order of their means. Nothing is tested here; `nasbench bench` tests differences between strategies.
 - Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
 - `nsga2`, `mo_evolution`, `parego` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
-- `zero_cost` scores untrained networks on its usual images, digits, on both tables; the time for it is in "own s", and not charged to the budget.
+- `zero_cost` scores untrained networks on its usual images, digits, on all tables; the time for it is in "own s", and not charged to the budget.
 """
 
 NOTES = {
     "digits201-2": """\
-Nearly every search reaches 99% of the best score here, so that this column separates nothing. A cell without convolutions is nearly the best for the seed that searches see, and most searches choose it or its neighbour
-(results/README.md, digits201-2), so that strategies differ less in the choice's regret than in that of the searched score.
+Nearly every search reaches 99% of the best score here, so that this column separates nothing. Do not read the order of the choice's regret as an order of strategies: it is mostly the order in which a
+search meets two cells that have equal searched scores, a single skip connection (191e694b; results/README.md, digits201-2) and a skip connection beside one with a 3x3 convolution (15519c9c).
+The strategies with the least regret of the searched score choose the cell that is the best for the seed that searches see (7fe50c77), and that is no better than the single skip connection for the other seed.
 """,
     "nasbench201-cifar10": """\
 The archive has no curves, so no training can stop early on it: `asha`, `successive_halving`, `hyperband`, `bohb`, `dehb` and `median_stop` are missing.
@@ -226,25 +256,26 @@ SHARED_WEIGHTS = """\
 ## Shared weights, digits201-2, the same 400 s
 These strategies train a super-network first. Its processor seconds are charged, then its proposals are looked up in the table until the 400 s are spent.
 The super-network has the images of the table's networks and a third of their cells (N = 1 and not 3, F = 4; DARTS, too, searches with 8 cells for networks of 20),
-and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (`python benchmarks/one_shot_table.py`, results/one_shot_searches.csv). With the weights of the super-network,
-[50 random cells are scored](one-shot.md#measured): tau is Kendall's with what the table says of them. So few searches separate
-only large differences; each takes a minute or two. Values without an interval are the same in all searches.
+and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (results/one_shot_searches.csv). With the weights of the super-network,
+[50 random cells are scored](one-shot.md#measured): tau is Kendall's rank correlation of these scores with the validation accuracies of the table. So few searches separate
+only large differences; each takes a minute or two, and 200 of all six strategies would take 18 hours of a core. Seconds of the super-network and children are means; other values without an interval are equal in all searches.
 """
 
 REASONS = {
-    "pnas": "searches cells of blocks alone",
+    "pnas": "it searches cells of blocks alone",
     **dict.fromkeys(
         ("enas", "darts", "gdas", "drnas", "pcdarts", "rs_ws"),
-        "is not on NAS-Bench-201: its super-network takes hours of a GPU on CIFAR-10",
+        "not on NAS-Bench-201, since a super-network takes hours of a GPU on CIFAR-10",
     ),
-    "syne_tune": "takes a second per child with its usual searcher, and was not run for this table",
+    "syne_tune": "it takes a second per child with its usual searcher, and was not run for these tables",
 }
-SLOW = "takes seconds to minutes a search, and was not run for this table; `--make` runs it"
+SLOW = "it takes seconds to minutes a search, and was not run for these tables; `--make` runs it"
 ELSEWHERE = "[150 children on both tables](strategies.md#regret)"
 
 PUBLISHED = """\
 ## What is published
-Papers print these strategies on NAS-Bench-201, CIFAR-10, with the test accuracy in % (mean and standard deviation over searches) under budgets of their own;
+Papers print these strategies on NAS-Bench-201, CIFAR-10, with the test accuracy in % (mean and standard deviation over searches) under budgets of their own (figures marked
+"recalled" were not checked in the paper);
 the searches above, up to that budget, stand beside them. Published searches draw one of a cell's trainings at each query, those here see the mean
 of two, and `reinforce_logits` was published with other learning rates in places (results/published_replays.csv), so small differences are
 expected. `nasbench replay --table nb201_tss.npz` repeats the published settings themselves. For the other strategies no published figure is on record for this
@@ -255,9 +286,12 @@ table and budget; [Choose a strategy](strategies.md#regret) has what is publishe
 def missing(found: Mapping[str, BenchmarkRuns]) -> Iterator[str]:
     """Lines on the strategies that are on no table here, and why."""
     there = {entry.strategy for runs in found.values() for entry in runs.entries}
+    by_reason: dict[str, list[str]] = {}
     for name in sorted(set(STRATEGIES) - there):
         more = f"; {ELSEWHERE}" if name in ("bananas", "gp", "npenas") else ""
-        yield f"- `{name}` {REASONS.get(name, SLOW)}{more}."
+        by_reason.setdefault(f"{REASONS.get(name, SLOW)}{more}", []).append(f"`{name}`")
+    for reason, names in by_reason.items():
+        yield f"- {', '.join(names)}: {reason}."
 
 
 def page(found: Mapping[str, BenchmarkRuns], shared: pd.DataFrame) -> str:
@@ -271,8 +305,15 @@ def page(found: Mapping[str, BenchmarkRuns], shared: pd.DataFrame) -> str:
         The text.
     """
     lines = [HEAD]
-    for suite, task in TASKS.items():
-        lines += [f"## {TITLES[task]}", *table_of(found[suite], task), "", NOTES[task]]
+    for task, suite in TASKS.items():
+        lines += [
+            f"## {TITLES[task]}",
+            *table_of(found[suite], task),
+            "",
+            frequent_choices(found[suite], task),
+            "",
+            NOTES[task],
+        ]
         if task == SHARED_TASK:
             limit = found[suite].scales[task].seconds["large"]
             lines += [SHARED_WEIGHTS, *shared_weights(shared, limit), ""]
@@ -280,13 +321,13 @@ def page(found: Mapping[str, BenchmarkRuns], shared: pd.DataFrame) -> str:
     if absent:
         lines += ["## What is missing", *absent, ""]
     last = list(TASKS)[-1]
-    lines += [PUBLISHED, *published_beside(found[last], TASKS[last])]
+    lines += [PUBLISHED, *published_beside(found[TASKS[last]], last)]
     return "\n".join(lines) + "\n"
 
 
 def stored() -> dict[str, BenchmarkRuns]:
     """Read the reference runs that ship."""
-    return {suite: read_runs(FOLDER / f"{suite}.npz") for suite in TASKS}
+    return {suite: read_runs(FOLDER / f"{suite}.npz") for suite in dict.fromkeys(TASKS.values())}
 
 
 def main() -> None:

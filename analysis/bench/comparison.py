@@ -308,7 +308,8 @@ def _notes(scores: pd.DataFrame, tests: Mapping[str, pd.DataFrame], protocol: Co
     notes = [
         f"Pairs are tested on each task by itself: Mann and Whitney's test of the final scores, two-sided, with Holm's "
         f"correction over {' or '.join(map(str, sorted(families)))} comparisons at {1 - protocol.level:.0%}. A win is a "
-        "difference that is shown, a tie one that is not shown at these numbers of searches: no proof of equality."
+        "difference that is shown, a tie one that is not shown at these numbers of searches: no proof of equality. Tests and "
+        "intervals are over seeds of the search; the noise of the tables' own trainings is not in them."
     ]
     fewest = int(scores.groupby(["task", "strategy"]).size().min())
     if fewest < ENOUGH_SEEDS:

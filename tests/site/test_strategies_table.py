@@ -68,6 +68,17 @@ def test_regrets_and_times_follow_their_definitions(script):
     )
 
 
+def test_the_choices_of_most_searches_are_named(script):
+    runs, scale = searches(), SCALE  # three searches with the choices (0.8, 0.88), (0.792, 0.86) and (0.79, 0.81)
+    same = replace(runs, outcomes=np.full(5, 0.8), scores=np.full(5, 0.85))
+    entries = (script.Entry("first", {}, {"task": runs}), script.Entry("second", {}, {"task": same}))
+    found = script.BenchmarkRuns("suite", "0" * 16, {"task": scale}, entries)
+    assert script.frequent_choices(found, "task", most=2) == (
+        "Of all 6 searches of this table, 67% choose one of the 2 most frequent: 50% one with the searched score 0.8000 and "
+        "the regret 5.00, 17% one with the searched score 0.8000 and the regret 2.00."
+    )
+
+
 def test_intervals_are_those_of_student(script):
     mean, half = script.around([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (mean, half) == (3.0, pytest.approx(2.7764 * math.sqrt(2.5 / 5), rel=1e-4))
