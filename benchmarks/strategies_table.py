@@ -1,4 +1,4 @@
-"""Tables of every strategy on digits201-2 and NAS-Bench-201, under equal budgets: docs/strategies-table.md.
+"""Tables of every strategy on digits201-2, conv-size-cifar16 and NAS-Bench-201, under equal budgets: docs/strategies-table.md.
 
 python benchmarks/strategies_table.py                                   writes the page from results/reference/*.npz
 python benchmarks/strategies_table.py --make --tables ../shared/data    makes the searches that are missing, first
@@ -33,9 +33,10 @@ SHARED = ROOT / "results" / "one_shot_searches.csv"  # made by one_shot_table.py
 
 CLOSE = 0.99  # of the best score that a search can see
 SHARED_TASK = "digits201-2"
-TASKS = {"digits201-2": "suite-v1", "nasbench201-cifar10": "suite-v1-full"}  # task -> suite
+TASKS = {"digits201-2": "suite-v1", "conv-size-cifar16": "suite-v1", "nasbench201-cifar10": "suite-v1-full"}  # task -> suite
 TITLES = {
     "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
+    "conv-size-cifar16": "conv-size-cifar16: channels of five convolutions on 16x16 images of CIFAR-10, 700 s (about 100 whole trainings)",
     "nasbench201-cifar10": "NAS-Bench-201, CIFAR-10, 34,000 s (about 300 trainings of 12 epochs)",
 }
 STRATEGIES_HERE = (
@@ -229,7 +230,7 @@ with a predictor that takes seconds a search, not minutes; [Choose a strategy](s
 ([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make --tables FOLDER` makes what is missing.
 
 - Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
-- Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2: training seed 1;
+- Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2 and conv-size-cifar16: training seed 1;
   NAS-Bench-201: 200 epochs). Regret of the searched score: the same for the validation accuracy that searches see (seed 0; 12 epochs). Both are in points of accuracy, means
   over n searches with 95% intervals (Student's t).
 - An interval is over seeds of the search. The scores of an architecture are those of the same trainings in every search, whose noise no interval here contains.
@@ -246,6 +247,9 @@ NOTES = {
 Nearly every search reaches 99% of the best score here, so that this column separates nothing. Do not read the order of the choice's regret as an order of strategies: it is mostly the order in which a
 search meets two cells that have equal searched scores, a single skip connection (191e694b; results/README.md, digits201-2) and a skip connection beside one with a 3x3 convolution (15519c9c).
 The strategies with the least regret of the searched score choose the cell that is the best for the seed that searches see (7fe50c77), and that is no better than the single skip connection for the other seed.
+""",
+    "conv-size-cifar16": """\
+The space has 1,024 networks, so that 100 trainings are a tenth of it.
 """,
     "nasbench201-cifar10": """\
 The archive has no curves, so no training can stop early on it: `asha`, `successive_halving`, `hyperband`, `bohb`, `dehb` and `median_stop` are missing.

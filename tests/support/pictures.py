@@ -50,6 +50,7 @@ COMMANDS = (
     "pareto {demo} -o {figures}/demo-pareto.png",
     "curves {demo} -o {figures}/demo-curves.png",
     "report {demo} --target 0.9 -o {figures}/report.html",
+    "pareto results/conv-size-cifar16.h5 -o {figures}/conv-size-pareto.png",
     "reproduce --figure 1 {demo} -o {figures}/figure-1.png",
     "reproduce --figure 2 -o {figures}/figure-2.png",
     "reproduce --figure 3 -o {figures}/figure-3.png",
