@@ -33,7 +33,11 @@ SHARED = ROOT / "results" / "one_shot_searches.csv"  # made by one_shot_table.py
 
 CLOSE = 0.99  # of the best score that a search can see
 SHARED_TASK = "digits201-2"
-TASKS = {"digits201-2": "suite-v1", "conv-size-cifar16": "suite-v1", "nasbench201-cifar10": "suite-v1-full"}  # task -> suite
+TASKS = {
+    "digits201-2": "suite-v1",
+    "conv-size-cifar16": "suite-v1",
+    "nasbench201-cifar10": "suite-v1-full",
+}  # task -> suite
 TITLES = {
     "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
     "conv-size-cifar16": "conv-size-cifar16: channels of five convolutions on 16x16 images of CIFAR-10, 700 s (about 100 whole trainings)",

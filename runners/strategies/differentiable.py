@@ -51,7 +51,7 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     minibatch of validation images. The first proposal is the architecture that the paper's rule takes: in nasbench201
     the heaviest operation of each edge; in darts the two heaviest edges of each node, each with its heaviest operation
     other than "none"; in spaces of cells the heaviest option of each decision. Further proposals have the next smaller
-    product of weights. Under limits, architectures that do not fit are left out. The search ends after 1,000 spellings
+    product of weights. Under limits, architectures that do not fit are left out. The search ends after 1,000 encodings
     of known architectures in a row.
 
     Source: Liu, Simonyan & Yang 2019 (1806.09055).

@@ -16,6 +16,7 @@ from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.runners.tables.compacting import compact_table
 from nasbench.store.judged import LOSS
+from nasbench.structures import Scale
 from nasbench.tabular.catalogue import shipped_table, shipped_tables, table_file
 from nasbench.tabular.compact import read_compact, write_compact
 from nasbench.tabular.tables import Selection, read_table, read_tables
@@ -55,8 +56,22 @@ def require_same(name: str, tmp_path: Path, curves: bool) -> None:
                 )
 
 
-def test_the_shipped_table_replays_as_its_results_file(tmp_path):
-    require_same("digits201-2", tmp_path, curves=True)
+@pytest.mark.parametrize("name", ["digits201-2", "conv-size-cifar16"])
+def test_a_shipped_table_replays_as_its_results_file(name, tmp_path):
+    require_same(name, tmp_path, curves=True)
+
+
+def test_the_table_of_sizes_is_complete_and_its_counts_are_those_of_the_space():
+    table = shipped_table("conv-size-cifar16").read()[0]
+    architectures = list(table.space.enumerate())
+    assert len(architectures) == len(table.val_acc) == 1024
+    assert not np.isnan(table.val_acc).any()
+    scale = Scale(cells=1, filters=8, image_size=16)
+    for architecture in architectures[::97]:
+        counts, place = table.space.count_at(architecture, scale), table.position(architecture.choices)
+        assert (table.params[place], table.mult_adds[place]) == (counts.params, counts.mult_adds)
+    best = int(np.argmax(table.test_acc))
+    assert table.architecture(best).choices == (2, 3, 3, 3, 3)
 
 
 @pytest.mark.slow
