@@ -256,6 +256,7 @@ The strategies with the least regret of the searched score choose the cell that 
 The space has 1,024 networks, so that 100 trainings are a tenth of it.
 """,
     "nasbench201-cifar10": """\
+Reference runs of ten strategies on CIFAR-100 and ImageNet16-120 ship, too, and have no table here ([suite-v1-full](benchmark.md#what-a-suite-fixes)).
 The archive has no curves, so no training can stop early on it: `asha`, `successive_halving`, `hyperband`, `bohb`, `dehb` and `median_stop` are missing.
 """,
 }

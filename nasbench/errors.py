@@ -162,11 +162,14 @@ def blamed_on(part: str) -> Iterator[None]:
 
     Raises:
         Exception: the same one that was raised inside.
+        InputError: when the code ends the program by `sys.exit`: a command that stops there would look complete.
     """
     try:
         yield
     except NasbenchError:
         raise
+    except SystemExit as error:
+        raise InputError(f"{part} called sys.exit({error.code!r}); raise an exception in its place") from error
     except Exception as error:
         vars(error).setdefault(_BLAMED, part)
         raise

@@ -15,6 +15,7 @@ LEFT: Final = 190  # room for names
 ROW: Final = 30
 NAME: Final = 26  # most letters of a name
 GAP: Final = 15  # least distance of labels
+LEAST_SPAN: Final = 1e-3  # of an axis of values
 RANK_SIDE: Final = 256  # room for a name with its rank at either side
 MOST_TICKS: Final = 12  # with a number each; of more, every other one has a number
 
@@ -52,6 +53,8 @@ def span_chart(spans: Sequence[Span], place: Mapping[str, int], axis: str, title
     known = [end for span in spans for end in (span.value, span.low, span.high) if math.isfinite(end)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     low, high = min(low, 0.0) if low < 0.35 * high else low, high
+    if high - low < LEAST_SPAN:  # e.g. one search of one strategy
+        low, high = low - LEAST_SPAN / 2, high + LEAST_SPAN / 2
     ticks = _ticks(low, high)
     low, high = min(low, ticks[0]), max(high, ticks[-1])
     right = WIDTH - 150

@@ -314,8 +314,12 @@ def _notes(scores: pd.DataFrame, tests: Mapping[str, pd.DataFrame], protocol: Co
     fewest = int(scores.groupby(["task", "strategy"]).size().min())
     if fewest < ENOUGH_SEEDS:
         notes.append(
-            f"Some strategy has {fewest} searches on a task: below {ENOUGH_SEEDS} there are neither intervals nor tests."
+            f"Some strategy has {fewest} search{'es' if fewest != 1 else ''} on a task: below {ENOUGH_SEEDS} there are neither intervals nor tests."
         )
+    empty = scores[~scores["scored"]].groupby("strategy").size()
+    if len(empty):
+        found = ", ".join(f"{name} {count} of {(scores['strategy'] == name).sum()}" for name, count in empty.items())
+        notes.append(f"Searches without a trained network, whose score counts as 0: {found}.")
     if tasks == 1:
         notes.append(
             "One task: every number here is of this task. Nothing can be concluded about other tasks, and there is no "

@@ -121,7 +121,7 @@ def lead_of(found: Compared, suite: Benchmark) -> str:
     tasks = "one task" if len(found.scales) == 1 else f"{len(found.scales)} tasks"
     return (
         f"Searches of complete tables on a simulated clock, on {tasks}{beside}. The score of a search is its normalized "
-        "regret: 0 for the best architecture of the table, 1 for a typical one."
+        "regret: 0 for the best architecture of the table, 1 for the mean of the table."
     )
 
 
@@ -195,9 +195,9 @@ def overall_section(found: Compared, place: Mapping[str, int]) -> Section:
             ),
             ReportColumn("Regret", meaning="Mean normalized regret: mean over tasks; interval over seeds"),
             ReportColumn("Searches"),
-            ReportColumn("Better", meaning="Comparisons in which it was shown to be better"),
-            ReportColumn("Not shown", meaning="Comparisons in which no difference was shown"),
-            ReportColumn("Worse", meaning="Comparisons in which it was shown to be worse"),
+            ReportColumn("Better", meaning="Comparisons on this page in which it was shown to be better"),
+            ReportColumn("Not shown", meaning="Comparisons on this page in which no difference was shown"),
+            ReportColumn("Worse", meaning="Comparisons on this page in which it was shown to be worse"),
         )
     )
     records = found.overall.sort_values("rank", kind="stable").to_dict("records")

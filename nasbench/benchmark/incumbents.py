@@ -285,10 +285,12 @@ class BenchmarkRuns:
             InputError: when name or digest differ.
         """
         if (self.suite, self.digest) != (suite.name, suite.digest):
-            raise InputError(
-                f"{path} has runs of {self.suite} (digest {self.digest}), not of {suite.name} (digest {suite.digest}); "
-                "scores of different suites are not compared"
+            what = (
+                f"{path} has runs of {self.suite} (digest {self.digest}), not of {suite.name} (digest {suite.digest})"
             )
+            if self.suite == suite.name:
+                raise InputError(f"{what}: the suite has changed since; make the runs again with nasbench bench")
+            raise InputError(f"{what}: scores of different suites are not compared; give --suite {self.suite}")
 
 
 def joined_runs(base: BenchmarkRuns, own: BenchmarkRuns | None, suite: Benchmark) -> BenchmarkRuns:

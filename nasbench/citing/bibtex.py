@@ -117,7 +117,7 @@ def of_table(table: ShippedTable) -> str:
     return (
         f"@misc{{nasbench-{table.name},\n  title = {{{plain(table.name)}: {plain(table.what)}}},\n  author = {{{AUTHOR}}},\n"
         f"  year = {{{table.date[:4]}}},\n  howpublished = {{nasbench {__version__}}},\n"
-        f"  note = {{fingerprint {table.fingerprints['all']}, SHA-256 {table.source_sha256}}}\n}}"
+        f"  note = {{fingerprint {table.fingerprints['all']}, SHA-256 of {table.name}.npz {table.sha256}}}\n}}"
     )
 
 

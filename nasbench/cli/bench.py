@@ -155,6 +155,8 @@ def measure(
         raise InputError("name a strategy, e.g. nasbench bench random, or nasbench bench mine.py:Mine")
     if submit is not None and chosen:
         raise InputError("a submission has every task of the suite: leave --task out, or --submit")
+    if submit is not None and options_tried and not tuned_on.strip():
+        raise InputError("options were tried: say where with --tuned-on, e.g. --tuned-on 'digits201, seeds 0 to 9'")
     tried = _options_tried(options_tried) if submit is not None else 0
     page = page or (str(Path(output).with_suffix(".html")) if output is not None else "bench.html")
     references = None if against is None else [part for part in against.split(",") if part and part != "none"]
@@ -203,7 +205,7 @@ def _print(found: Benched) -> None:
         rows.append(
             (
                 name,
-                f"{row['rank']:.2f}",
+                _short(float(row["rank"])) if row["rank"] != row["rank"] else f"{row['rank']:.2f}",
                 f"{row['regret']:.3f}{around}",
                 row["n"],
                 f"{row['wins']}-{row['ties']}-{row['losses']}",

@@ -52,8 +52,19 @@ def cite(
         ending_of(output, (".bib",))
     used = [_used(Path(file)) for file in files]
     named = [(name, strategy_class(name)) for name in strategies]
-    protocols = {name for each in used for name in each[2]}
-    wanted = dict.fromkeys([*tables, *(name for name, each in shipped_tables().items() if each.protocol in protocols)])
+    trained = {
+        name for each in used for name in each[2]
+    }  # protocols, and fingerprints of the tables that were replayed
+    wanted = dict.fromkeys(
+        [
+            *tables,
+            *(
+                name
+                for name, each in shipped_tables().items()
+                if trained & {each.protocol, *each.fingerprints.values()}
+            ),
+        ]
+    )
     loaded = [load_benchmark(name) for name in dict.fromkeys([*suites, *(each[3] for each in used if each[3])])]
     wanted |= dict.fromkeys(task.table for suite in loaded for task in suite.tasks if task.table)
     entries = [software(), *map(of_suite, loaded)]
@@ -76,6 +87,7 @@ def cite(
 
 
 def _used(path: Path) -> Used:
+    from nasbench.benchmark.definition import load_benchmark
     from nasbench.benchmark.incumbents import read_runs
     from nasbench.store.format.schema import TABLE
     from nasbench.store.query import Results
@@ -83,8 +95,10 @@ def _used(path: Path) -> Used:
 
     if path.suffix == ENDING:
         runs = read_runs(path)
+        runs.require(load_benchmark(runs.suite), path)
         return [entry.strategy for entry in runs.entries], [], [], runs.suite
     with Results(str(path)) as results:
         frame = results.runs()
     names = [name for name in dict.fromkeys(frame["strategy"]) if name != TABLE]
-    return names, list(dict.fromkeys(frame["space"])), list(dict.fromkeys(frame["protocol"])), ""
+    trained = dict.fromkeys([*frame["protocol"], *frame["fingerprint"]])
+    return names, list(dict.fromkeys(frame["space"])), list(trained), ""

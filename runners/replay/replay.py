@@ -633,10 +633,16 @@ def _replay_generations(
         return None
     found = []
     for seed in setting.streams(seeds):
-        strategy = setting.kind(table.space, seed, setting.config)
+        strategy = _started(setting, table.space, seed, setting.config)
         assert isinstance(strategy, GenerationStrategy)
         found.append(searches.search(strategy, seed))
     return _padded(found)
+
+
+def _started(setting: Setting, space: Space, seed: int, config: StrategyConfig) -> Strategy[Any]:
+    """Make a strategy, in the state before the first `ask`."""
+    with blamed_on(f"strategy {setting.name!r}, its start"):
+        return setting.kind(space, seed, config)
 
 
 def _padded(found: Sequence[Sequence[int]]) -> IntArray:
@@ -688,7 +694,7 @@ def replay_one_by_one(
     for seed, space, scoring in setting.spaces_of(table, seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else partial(_mean, table)
-        strategy = setting.kind(space, seed, setting.config)
+        strategy = _started(setting, space, seed, setting.config)
         children, seconds = _ask_and_tell(table, strategy, ledger, outcomes, measured, scoring)
         found.append(children)
         own.append(seconds)
@@ -732,7 +738,7 @@ def replay_on_clock(
     found = []
     for seed, space, scoring in setting.spaces_of(table, seeds):
         ledger, score = Ledger(budget.budget, budget.usd_per_hour), known.of(seed)
-        strategy = setting.kind(space, seed, config)
+        strategy = _started(setting, space, seed, config)
         core = None if whole_strategy or not table.score.is_accuracy else _core_of(strategy, table, seed)
         if core is not None and table.curves is not None:
             found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))

@@ -77,6 +77,7 @@ def test_the_command_writes_page_table_children_and_submission(mine, tmp_path):
         (("bench", "random", "--seeds", "5", "--against", "nobody"), "unknown reference strategy 'nobody'"),
         (("bench", "random", "--submit", "a.npz"), "give --options-tried NUMBER"),
         (("bench", "random", "--submit", "a.npz", "--options-tried", "0", "--task", TASK), "leave --task out"),
+        (("bench", "random", "--submit", "a.npz", "--options-tried", "3"), "say where with --tuned-on"),
         (("bench", "random", "--task", "nothing"), "unknown task of suite-v1 'nothing'"),
         (("bench", "pnas", "--seeds", "5"), "grows cells block by block"),
         (("bench", "check", "none.npz"), "there is no file of benchmark runs"),
@@ -261,6 +262,46 @@ def test_papers_are_cited_by_suite_table_strategy_and_file(submission):
     assert "@misc{nasbench-suite-v1," in text
     assert "@inproceedings{zoph2018learning," in text  # of random search; the code of mine.py is not run
     assert text.count("{") == text.count("}")
+
+
+def test_the_tables_of_a_results_file_are_cited_and_an_earlier_suite_is_not(benched, submission, tmp_path):
+    done = command("bench", "random", "--seeds", "1", "--against", "none", "-o", "a.h5", cwd=tmp_path)
+    assert done.code == 0, done.err
+    text = command("cite", str(tmp_path / "a.h5")).out
+    for name in TASKS:
+        assert f"@misc{{nasbench-{name}," in text
+    assert f"SHA-256 of {TASK}.npz {shipped_tables()[TASK].sha256}" in text
+    write_runs(tmp_path / "old.npz", replace(read_runs(submission), digest="4a80fb53f77f30be"))
+    for words in (("cite",), ("bench", "check"), ("leaderboard", "-o", str(tmp_path / "site"))):
+        done = command(*words, str(tmp_path / "old.npz"))
+        assert (done.code, "the suite has changed since; make the runs again" in done.err) == (2, True), words
+    write_runs(tmp_path / "full.npz", replace(read_runs(submission), suite="suite-v1-full"))
+    done = command("leaderboard", str(tmp_path / "full.npz"), "-o", str(tmp_path / "site"))
+    assert (done.code, "give --suite suite-v1-full" in done.err) == (2, True)
+
+
+def test_code_of_a_strategy_that_leaves_python_or_fails_at_its_start_is_one_line(tmp_path):
+    bodies = {
+        "Exits": "    def ask(self):\n        import sys; sys.exit(0)\n    def tell(self, outcome): pass\n",
+        "Starts": "    def __init__(self, space, seed): pass\n    def ask(self): pass\n    def tell(self, outcome): pass\n",
+    }
+    text = "import nasbench\n" + "".join(f"class {name}(nasbench.Strategy):\n{body}" for name, body in bodies.items())
+    (tmp_path / "bad.py").write_text(text)
+    for name, said in (("Exits", "ask() called sys.exit(0)"), ("Starts", "its start raised TypeError")):
+        done = command("bench", f"bad.py:{name}", "--seeds", "5", "--against", "none", cwd=tmp_path)
+        assert (done.code, said in done.err, len(done.err.splitlines())) == (2, True, 1), done.err
+        assert not (tmp_path / "bench.html").exists()
+
+
+def test_searches_without_a_network_are_said(tmp_path):
+    (tmp_path / "none.py").write_text(
+        "import nasbench\nclass Nothing(nasbench.Strategy):\n    def ask(self): return None\n    def tell(self, outcome): pass\n"
+    )
+    done = command("bench", "none.py:Nothing", "--seeds", "5", "--against", "random", cwd=tmp_path)
+    assert done.code == 0, done.err
+    said = f"Searches without a trained network, whose score counts as 0: none.py:Nothing {5 * len(TASKS)} of {5 * len(TASKS)}."
+    assert said in " ".join((done.out + done.err).split())
+    assert said in html.unescape((tmp_path / "bench.html").read_text())
 
 
 def test_every_builtin_strategy_has_papers_with_titles():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, sem
 
-from nasbench.analysis.bench.charts import NAME, RANK_SIDE, cliques, rank_chart
+from nasbench.analysis.bench.charts import NAME, RANK_SIDE, Span, cliques, rank_chart, span_chart
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
 from nasbench.analysis.bench.page import MOST_FINDINGS, findings_of
 from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
@@ -162,3 +162,11 @@ def test_the_page_begins_with_the_differences_of_all_tasks_that_are_shown(made):
     ]
     assert "not shown to differ" in lines[3]
     assert lines[-1] == "16 more comparisons are in the tables below, 0 of them with a difference that is shown"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1234567, 0.35, 1.0, 9.1])
+def test_one_value_without_an_interval_has_an_axis(value):
+    chart = span_chart([Span("mine", value, math.nan, math.nan, "")], {"mine": 0}, "regret", "Regrets")
+    assert len(re.findall("<circle", chart)) == 1
+    assert len(re.findall('class="grid"', chart)) >= 2
+    assert "nan" not in chart

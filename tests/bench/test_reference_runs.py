@@ -176,8 +176,10 @@ def test_damaged_files_of_runs_are_one_line(tmp_path, made):
 
 
 def test_runs_of_another_suite_are_refused(made):
-    with pytest.raises(InputError, match="scores of different suites are not compared"):
+    with pytest.raises(InputError, match="the suite has changed since; make the runs again"):
         made.require(SUITE, "runs.npz")
+    with pytest.raises(InputError, match="scores of different suites are not compared; give --suite other"):
+        replace(made, suite="other").require(SUITE, "runs.npz")
 
 
 def test_reference_runs_are_made_once_and_what_cannot_search_is_named():

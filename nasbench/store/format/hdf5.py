@@ -464,6 +464,10 @@ def _open_hdf5(path: Path) -> Any:
             raise explain(failed, path, "opening it for reading") from error
         if "truncated" in str(error):
             raise CorruptResults(f"{path} is truncated: {error}; restore it from a copy") from error
+        if "locking flag" in str(error):  # by h5py, in this process
+            raise CorruptResults(
+                f"{path} is open in this program otherwise than nasbench opens it; close it first"
+            ) from error
         raise CorruptResults(f"{path} cannot be opened as HDF5: {error}; restore it from a copy") from error
 
 
