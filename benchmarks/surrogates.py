@@ -1,7 +1,7 @@
 """Prediction of many networks by a surrogate's stored trees, beside scikit-learn's own: `python benchmarks/surrogates.py`.
 
-Processor time of this process, the least of several repetitions, one thread. Both predict the same features; ours reads trees
-that were written to a file and read back. With --record the row goes into benchmarks/results.csv.
+Processor time of this process, the least of several repetitions in turn, one thread. All predict the same features; ours reads
+trees that were written to a file and read back, and sums them by numpy and by numba (the extra `fast`). With --record the row goes into benchmarks/results.csv.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
 from nasbench.store.query import Results
 from nasbench.tabular.surrogates.features import FloatArray
 from nasbench.tabular.surrogates.files import read_surrogate, write_surrogate
-from nasbench.tabular.surrogates.fitting import BOOSTING, FOREST, fit_surrogate
+from nasbench.tabular.surrogates.fitting import BOOSTING, FOREST, MODELS, fit_surrogate
 from nasbench.tabular.surrogates.model import accuracy, log_odds
 
 TRAINED = Path(__file__).resolve().parents[1] / "results" / "claims.h5"
 NETWORKS, REPETITIONS, SINGLE = 20_000, 7, 300
 
 
-def least(work: Callable[[], object], times: int) -> float:
-    """Least processor microseconds of several repetitions, each divided by `times`."""
-    seconds = []
+def least(times: int, *works: Callable[[], object]) -> list[float]:
+    """Least processor microseconds of each work over several repetitions, taken in turn, each divided by `times`."""
+    seconds: list[list[float]] = [[] for _ in works]
     for _ in range(REPETITIONS):
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-    return 1e6 * min(seconds) / times
+        for work, measured in zip(works, seconds):
+            started = time.process_time()
+            work()
+            measured.append(time.process_time() - started)
+    return [1e6 * min(measured) / times for measured in seconds]
 
 
 def theirs(fitted: FloatArray, values: FloatArray) -> Callable[[FloatArray], FloatArray]:
@@ -43,7 +44,8 @@ def theirs(fitted: FloatArray, values: FloatArray) -> Callable[[FloatArray], Flo
         GradientBoostingRegressor(**BOOSTING, random_state=0).fit(fitted, values),
         ExtraTreesRegressor(**FOREST, random_state=0).fit(fitted, values),
     )
-    return lambda features: accuracy(sum(model.predict(features) for model in models) / len(models))
+    shares = [share for share, _ in MODELS.values()]
+    return lambda features: sum(share * model.predict(features) for share, model in zip(shares, models))
 
 
 def main() -> None:
@@ -62,30 +64,29 @@ def main() -> None:
     rng = np.random.default_rng(0)
     networks = [ours.space.random(rng) for _ in range(NETWORKS)]
     features, _ = ours.features.of(networks)
-    apart = np.abs(accuracy(ours.score.predict(features)) - other(features)).max()
-    if apart > 1e-10:
-        raise SystemExit(f"predictions differ by {apart:.1e}")
-    mine, sklearn = least(lambda: ours.score.predict(features), NETWORKS), least(lambda: other(features), NETWORKS)
-    one = least(lambda: [ours.score.predict(features[place : place + 1]) for place in range(SINGLE)], SINGLE)
-    other_one = least(lambda: [other(features[place : place + 1]) for place in range(SINGLE // 10)], SINGLE // 10)
-    made = least(lambda: ours.features.of(networks[:1000]), 1000)
-    print(
-        f"{len(ours.score.roots)} trees of {len(ours.score.feature):,} nodes; predictions differ by at most {apart:.0e}"
-    )
-    print(f"in batches of {NETWORKS:,}: {mine:.1f} us a network, scikit-learn {sklearn:.1f} us; features {made:.0f} us")
-    print(f"one network a call: {one:.0f} us, scikit-learn {other_one:.0f} us")
-    note = f"{len(ours.score.roots)} trees, {len(ours.score.feature):,} nodes; the goal was 1 us"
-    keep(
-        [
-            Measurement(
-                "surrogate, batches", sklearn / mine, "scikit-learn's predict", mine, sklearn, "us a network", note
-            ),
-            Measurement(
-                "surrogate, one a call", other_one / one, "scikit-learn's predict", one, other_one, "us a network", note
-            ),
-        ],
-        options.record,
-    )
+    compiled = ours.score.compiled
+    if compiled is None:
+        raise SystemExit("numba is not installed: pip install 'nasbench-suite[fast]'")
+    numpy = ours.score.by_numpy(features)
+    apart = np.abs(accuracy(numpy) - accuracy(other(features))).max()
+    if apart > 1e-10 or not np.array_equal(numpy, compiled(features)):
+        raise SystemExit(f"predictions differ by {apart:.1e} from scikit-learn's, or those of numpy and numba differ")
+    single = [features[place : place + 1] for place in range(SINGLE)]
+    compiled(single[0])
+    score = ours.score
+    many = least(NETWORKS, lambda: score.by_numpy(features), lambda: compiled(features), lambda: other(features))
+    one = least(SINGLE, lambda: [score.by_numpy(each) for each in single], lambda: [compiled(each) for each in single])
+    one += least(SINGLE // 10, lambda: [other(each) for each in single[: SINGLE // 10]])
+    (made,) = least(1000, lambda: ours.features.of(networks[:1000]))
+    note = f"{len(score.roots)} trees, {len(score.feature):,} nodes"
+    print(f"{note}; predictions differ by at most {apart:.0e}; features take {made:.0f} us a network")
+    rows_of = []
+    for what, (by_numpy, by_numba, peer) in {f"batches of {NETWORKS:,}": many, "one network a call": one}.items():
+        print(f"{what}: numpy {by_numpy:.2f} us a network, numba {by_numba:.2f} us, scikit-learn {peer:.2f} us")
+        for how, mine in (("numpy", by_numpy), ("numba", by_numba)):
+            name = f"surrogate, {what}, {how}"
+            rows_of.append(Measurement(name, peer / mine, "scikit-learn's predict", mine, peer, "us a network", note))
+    keep(rows_of, options.record)
 
 
 if __name__ == "__main__":

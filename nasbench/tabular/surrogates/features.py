@@ -60,7 +60,7 @@ class Features:
             architectures: architectures of the space.
 
         Returns:
-            Features, float64 [architectures, features], of values that float32 holds exactly, because scikit-learn's
+            Features, float64 [architectures, features], of whole numbers that float32 holds exactly, because scikit-learn's
             trees compare float32; and the exact counts, ints [architectures, 2]: parameters and multiply-adds.
         """
         canonical = [self.space.canonical(each) for each in architectures]
