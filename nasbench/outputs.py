@@ -143,6 +143,20 @@ def require_output(
         )
 
 
+def has_mark(there: Path, marks: Sequence[bytes]) -> bool:
+    """Whether a file is an earlier output of a kind.
+
+    Args:
+        there: the file.
+        marks: texts of which one is in each earlier output of the kind.
+
+    Returns:
+        Whether one of them is in the file.
+    """
+    content = there.read_bytes()
+    return any(mark in content for mark in marks)
+
+
 def write_output(path: str | os.PathLike[str], content: bytes | Iterable[bytes], marks: Sequence[bytes] = ()) -> None:
     """Write an output under the rules of the running command; see `require_output` and `replace_file`.
 
@@ -161,7 +175,7 @@ def write_output(path: str | os.PathLike[str], content: bytes | Iterable[bytes],
 
     def is_earlier(there: Path) -> bool:
         if marks:
-            return any(mark in there.read_bytes() for mark in marks)
+            return has_mark(there, marks)
         return _columns(there.suffix.lower(), _read(there)) == _columns(there.suffix.lower(), first)
 
     require_output(path, is_earlier)

@@ -163,8 +163,8 @@ def _index(
         "leaderboard.html",
         suite=suite,
         title=f"Leaderboard of {suite.name}",
-        lead=f"{len(found.entries)} strategies on {len(found.scales)} task{'s' if len(found.scales) > 1 else ''}, ranked by "
-        "normalized regret: 0 for the best architecture of a table, 1 for its mean. Every number comes from the files "
+        lead=f"{len(found.entries)} strategies on {len(found.scales)} task{'s' if len(found.scales) > 1 else ''}, in the "
+        "order of their ranks by normalized regret: 0 for the best architecture of a table, 1 for its mean. Every number comes from the files "
         "below, which anyone can check.",
         notes=notes,
         rows=_overall_rows(found, by_name),

@@ -14,7 +14,7 @@ from nasbench.cli.options import completing, print_table, strategy_names, take_o
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
-from nasbench.outputs import REPORT_MARKS, require_output
+from nasbench.outputs import REPORT_MARKS, STANDARD_OUTPUT, has_mark, require_output
 
 if TYPE_CHECKING:
     from nasbench.api.benching import Benched
@@ -159,6 +159,9 @@ def measure(
         raise InputError("options were tried: say where with --tuned-on, e.g. --tuned-on 'digits201, seeds 0 to 9'")
     tried = _options_tried(options_tried) if submit is not None else 0
     page = page or (str(Path(output).with_suffix(".html")) if output is not None else "bench.html")
+    marks = REPORT_MARKS[".html"]
+    if page != STANDARD_OUTPUT:  # before the searches, which may take an hour
+        require_output(page, lambda there: has_mark(there, marks))
     references = None if against is None else [part for part in against.split(",") if part and part != "none"]
     found = compare(
         given,
@@ -177,7 +180,7 @@ def measure(
     if submit is not None:  # before the page, which has a default name: who is refused here has no page either
         _submit(found, submit, tried, tuned_on, name)
     command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
-    if put(page, found.html(command), REPORT_MARKS[".html"]):
+    if put(page, found.html(command), marks):
         say(f"wrote {page}")
 
 

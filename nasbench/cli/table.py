@@ -295,7 +295,13 @@ def _judged(file: str, measure: str, where: str | None) -> tuple[pd.DataFrame, p
     """Children and curves of a table, whose score is in the place of accuracies for the rest of the command."""
     from nasbench.store.judged import judge
     from nasbench.store.query import Results
+    from nasbench.tabular.catalogue import shipped_tables
 
+    if not Path(file).exists() and file in shipped_tables():
+        raise InputError(
+            f"{file} is a table that ships without its single trainings, which this command needs; they are in results/{file}.h5 of "
+            f"the suite's repository (nasbench tables show {file})"
+        )
     with Results(file) as results:
         frame, runs, curves = children_where(results, where), results.runs(), results.all_curves()
         if where is not None and frame.empty:

@@ -332,3 +332,18 @@ def test_the_strategy_of_the_readme_is_the_one_that_is_tried_here(mine):
     body = mine.read_text().partition("class Mine")[2].strip()
     assert body in (root / "README.md").read_text()
     assert body in (root / "docs" / "benchmark.md").read_text()
+
+
+@pytest.mark.parametrize("named", [(), ("--page", "mine.html")])
+def test_a_page_of_others_is_refused_before_the_searches(tmp_path, named):
+    there = tmp_path / (named[1] if named else "bench.html")
+    there.write_text("<p>mine</p>")
+    (tmp_path / "never.py").write_text(
+        "import nasbench\nclass Never(nasbench.Strategy):\n    def ask(self): raise RuntimeError('searched')\n"
+        "    def tell(self, outcome): pass\n"
+    )
+    done = command("bench", "never.py:Never", "--seeds", "5", "--against", "none", *named, cwd=tmp_path)
+    assert done.code == 2
+    assert "no earlier output" in done.err
+    assert "searched" not in done.err
+    assert there.read_text() == "<p>mine</p>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from commands import nasbench
 
 DIGITS201 = Path(__file__).parents[2] / "results" / "digits201.h5"
@@ -24,3 +25,11 @@ def test_stats_say_how_many_rows_are_one_function_and_how_far_they_lie_apart():
         noise[name][2] for name in ("... that shares its function", "architectures of one function, same seed")
     )
     assert 0 < rounding < seeds < 0.2
+
+
+@pytest.mark.parametrize("words", [("stats",), ("neighbours", "00")])
+def test_a_shipped_name_has_no_single_trainings(words, tmp_path):
+    done = nasbench("table", *words, "digits201-2", cwd=tmp_path)
+    assert done.code == 2
+    assert "ships without its single trainings" in done.err
+    assert "results/digits201-2.h5" in done.err
