@@ -1,6 +1,6 @@
 """The claim of the notes at the papers' scale: random search against REINFORCE and PPO, 20,000 children each, on a surrogate.
 
-OMP_NUM_THREADS=1 nice -n 5 python benchmarks/surrogate_claim.py results/nasnet2-digits-surrogate.h5 FOLDER
+OMP_NUM_THREADS=1 nice -n 5 python benchmarks/surrogate_claim.py results/nasnet5-digits-surrogate.h5 FOLDER --jobs 2
 
 Each search is replayed into a file of its own, and the best 25 architectures of each are then really trained with seeds that
 neither the surrogate nor a search has seen. The same command goes on where it was stopped: what is in FOLDER is not made again.
@@ -16,8 +16,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -37,20 +42,33 @@ FRESH = 1000  # first seed of the real trainings
 COLUMNS = ("strategy", "run_seed", "place", "hash", "predicted", "seed", "val_acc", "test_acc", "seconds")
 
 
-def replays(surrogate: Path, folder: Path, strategies: Sequence[str], children: int, seeds: int) -> list[Path]:
+@contextmanager
+def mapped(jobs: int) -> Iterator[Any]:
+    """A function like `map` that works in several processes; results come in the order of what was given."""
+    if jobs == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
+def replay_one(surrogate: Path, children: int, search: tuple[str, int, Path]) -> Path:
+    """Replay one search into a file."""
+    strategy, seed, file = search
+    nasbench.replay(surrogate, [strategy], [seed], f"{children} children", draw="one", progress=False).save(file)
+    return file
+
+
+def replays(
+    surrogate: Path, folder: Path, strategies: Sequence[str], children: int, seeds: int, jobs: int
+) -> list[Path]:
     """Replay what is not there yet, seed by seed, so that all strategies have as many."""
-    found = []
-    for seed in range(seeds):
-        for strategy in strategies:
-            file = folder / f"{strategy}-{seed}.h5"
-            if not file.exists():
-                made = nasbench.replay(
-                    surrogate, [strategy], [seed], f"{children} children", draw="one", progress=False
-                )
-                made.save(file)
-                print(f"wrote {file}", flush=True)
-            found.append(file)
-    return found
+    searches = [(strategy, seed, folder / f"{strategy}-{seed}.h5") for seed in range(seeds) for strategy in strategies]
+    missing = [search for search in searches if not search[2].exists()]
+    with mapped(jobs) as each:
+        for file in each(partial(replay_one, surrogate, children), missing):
+            print(f"wrote {file}", flush=True)
+    return [file for _, _, file in searches]
 
 
 def picture(files: list[Path], folder: Path) -> pd.DataFrame:
@@ -76,25 +94,39 @@ def best_of(frame: pd.DataFrame, top: int) -> pd.DataFrame:
     return best.sort_values(["place", "run_seed"], kind="stable").astype({"strategy": str, "hash": str, "choices": str})
 
 
-def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int) -> pd.DataFrame:
-    """Train the best of each search with fresh seeds, but what is in the table already; searches have their turns."""
+def train_one(protocol: str, job: tuple[dict[str, Any], int]) -> tuple[float, float, float]:
+    """Train an architecture of a row with a seed; returns validation and test accuracy, and seconds."""
+    row, seed = job
+    architecture = get_space(str(row["space"])).decode(json.loads(row["choices"]))
+    one = nasbench.evaluate(architecture, protocol, seed=seed, test=True)
+    return float(one.val_acc), float(one.test_acc), float(one.train_seconds)
+
+
+def wanted(frame: pd.DataFrame, top: int, seeds: Iterable[int], there: set[tuple[str, int]]) -> list[tuple[Any, int]]:
+    """Rows and seeds that are not there yet, each once; searches have their turns."""
+    found = []
+    for seed in seeds:
+        for row in best_of(frame, top).to_dict("records"):
+            if (row["hash"], seed) not in there:
+                there.add((row["hash"], seed))
+                found.append((row, seed))
+    return found
+
+
+def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int, jobs: int) -> pd.DataFrame:
+    """Train the best of each search with fresh seeds, but what is in the table already."""
     path = folder / "trained.csv"
     done = pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame(columns=list(COLUMNS))
-    there = set(zip(done["hash"], done["seed"]))
-    with path.open("a", newline="", encoding="utf-8") as file:
+    missing = wanted(frame, top, range(FRESH, FRESH + fresh), set(zip(done["hash"], done["seed"])))
+    print(f"{len(missing)} trainings", flush=True)
+    with path.open("a", newline="", encoding="utf-8") as file, mapped(jobs) as each:
         writer = csv.writer(file)
         if done.empty:
             writer.writerow(COLUMNS)
-        for seed in range(FRESH, FRESH + fresh):
-            for row in best_of(frame, top).to_dict("records"):
-                if (row["hash"], seed) in there:
-                    continue
-                architecture = get_space(str(row["space"])).decode(json.loads(row["choices"]))
-                one = nasbench.evaluate(architecture, protocol, seed=seed, test=True)
-                who = (row["strategy"], row["run_seed"], row["place"], row["hash"], row["val_acc"], seed)
-                writer.writerow((*who, one.val_acc, one.test_acc, one.train_seconds))
-                file.flush()
-                there.add((row["hash"], seed))
+        for (row, seed), scores in zip(missing, each(partial(train_one, protocol), missing)):
+            who = (row["strategy"], row["run_seed"], row["place"], row["hash"], row["val_acc"], seed)
+            writer.writerow((*who, *scores))
+            file.flush()
     return pd.read_csv(path)
 
 
@@ -131,12 +163,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--top", type=int, default=25)
     parser.add_argument("--fresh", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="processes; the results are the same")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     about = read_surrogate(options.surrogate).about
-    files = replays(options.surrogate, options.folder, options.strategies, options.children, options.seeds)
+    files = replays(
+        options.surrogate, options.folder, options.strategies, options.children, options.seeds, options.jobs
+    )
     frame = picture(files, options.folder)
-    rows = trained(frame, options.folder, about.protocol, options.top, options.fresh)
+    rows = trained(frame, options.folder, about.protocol, options.top, options.fresh, options.jobs)
     judged(rows, frame, options.top).to_csv(options.folder / "real.csv", index=False)
 
 
