@@ -23,7 +23,8 @@ from nasbench.tabular.surrogates.files import read_surrogate, write_surrogate
 from nasbench.tabular.surrogates.fitting import BOOSTING, FOREST, MODELS, fit_surrogate
 from nasbench.tabular.surrogates.model import accuracy, log_odds
 
-TRAINED = Path(__file__).resolve().parents[1] / "results" / "claims.h5"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+TRAINED = [RESULTS / "nasnet5-digits.h5", RESULTS / "nasnet5-digits-again.h5"]
 NETWORKS, REPETITIONS, SINGLE = 20_000, 7, 300
 
 
@@ -54,9 +55,9 @@ def main() -> None:
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_surrogate(fit_surrogate([TRAINED], folds=2), Path(folder) / "s.h5")
+        write_surrogate(fit_surrogate(TRAINED, folds=2), Path(folder) / "s.h5")
         ours = read_surrogate(Path(folder) / "s.h5")
-    with Results(str(TRAINED)) as results:
+    with Results([str(file) for file in TRAINED]) as results:
         rows = results.frame()
     rows = rows[rows["val_acc"].notna()].drop_duplicates(["hash", "seed", "val_acc"])
     trained = [ours.space.decode(choices) for choices in rows["choices"].map(json.loads)]

@@ -20,7 +20,7 @@ def folder(tmp_path):
     """A folder whose results/ has a results file, a surrogate and a damaged file, as a clone may have."""
     results = tmp_path / "results"
     results.mkdir()
-    for name in ("cifar10-jpeg-nas.h5", "nasnet2-digits-surrogate.h5"):
+    for name in ("cifar10-jpeg-nas.h5", "nasnet5-digits-surrogate.h5"):
         shutil.copy(SHIPPED / name, results)
     (results / "broken.h5").write_bytes(b"no HDF5")
     return tmp_path
@@ -50,7 +50,7 @@ def test_a_hash_that_is_nowhere_names_the_files_left_out_and_why(folder):
     assert done.err.count("\n") == 1
     assert "no child in results/cifar10-jpeg-nas.h5 has a hash that starts with '00000000000'" in done.err
     assert "left out: results/broken.h5" in done.err
-    assert "results/nasnet2-digits-surrogate.h5 is an HDF5 file, but not a results file of nasbench" in done.err
+    assert "results/nasnet5-digits-surrogate.h5 is an HDF5 file, but not a results file of nasbench" in done.err
 
 
 def test_a_folder_with_a_surrogate_only_has_no_results_file(folder, known):
@@ -63,7 +63,7 @@ def test_a_folder_with_a_surrogate_only_has_no_results_file(folder, known):
 
 
 def test_a_named_file_that_is_no_results_file_is_still_refused(folder, known):
-    names = ["results/cifar10-jpeg-nas.h5", "results/nasnet2-digits-surrogate.h5"]
+    names = ["results/cifar10-jpeg-nas.h5", "results/nasnet5-digits-surrogate.h5"]
     done = nasbench("show", known[:12], *names, cwd=folder)
     assert done.code == 2
     assert "it is a surrogate" in done.err
