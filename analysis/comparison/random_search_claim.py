@@ -182,7 +182,7 @@ def verdict(table: pd.DataFrame) -> list[str]:
     if len(largest) and largest["top"].iloc[0] > 1 and largest["share"].notna().any():
         top, share = int(largest["top"].iloc[0]), float(largest["share"].mean())
         lines.append(
-            f"The top {top} are {share:.0%} of the architectures that a run trained here, and were {NASNET_SHARE:.1%} in "
+            f"The top {top} are {share:.{0 if share >= 0.1 else 1}%} of the architectures that a run trained here, and were {NASNET_SHARE:.1%} in "
             f"NASNet's search: {_SPEAKS_OF_MOST if share > 0.5 else _SPEAKS_OF_BEST}."
         )
     return lines
