@@ -156,3 +156,8 @@ def test_the_axis_says_that_a_surrogate_predicted_and_begins_after_the_steep_ris
     assert high > data["mean"].max()
     few = plot_tops(data[data["children"] <= 100]).axes[0].get_ylim()
     assert few[0] < 0.01  # nothing is left out of a hundred children
+
+
+def test_a_small_share_has_a_decimal(shipped):
+    said = verdict(shipped.assign(share=0.004).reset_index())[-1]
+    assert said.startswith("The top 25 are 0.4% of the architectures that a run trained here, and were 0.1% in NASNet's")
