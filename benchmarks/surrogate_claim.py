@@ -8,7 +8,7 @@ The figure is that of `nasbench claims`, the means of the best 1, 5 and 25 over 
 draws them (Zoph et al. 2017, 1707.07012, section 4.4); its caption says that the scores are predictions. REINFORCE and PPO have
 the papers' own settings, which are for 12,800 and 20,000 children.
 
-A search is the unit of the comparison of real trainings: the mean over its best 25, each the mean over the fresh seeds.
+A search is the unit of the comparison of real trainings: its best cell, and the mean of its best 25, each the mean over the fresh seeds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy.stats import kendalltau
 
 import nasbench
 from nasbench.analysis.comparison.checks import check_comparable, of_surrogates
@@ -36,10 +37,11 @@ from nasbench.cli.plotting import save_figure
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
 from nasbench.tabular.surrogates.files import read_surrogate
+from nasbench.tabular.surrogates.model import Surrogate
 
 STRATEGIES = (BASELINE, "reinforce", "ppo")
 FRESH = 1000  # first seed of the real trainings
-COLUMNS = ("strategy", "run_seed", "place", "hash", "predicted", "seed", "val_acc", "test_acc", "seconds")
+COLUMNS = ("strategy", "run_seed", "place", "hash", "outcome", "predicted", "seed", "val_acc", "test_acc", "seconds")
 
 
 @contextmanager
@@ -113,8 +115,11 @@ def wanted(frame: pd.DataFrame, top: int, seeds: Iterable[int], there: set[tuple
     return found
 
 
-def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: int, jobs: int) -> pd.DataFrame:
-    """Train the best of each search with fresh seeds, but what is in the table already."""
+def trained(frame: pd.DataFrame, folder: Path, surrogate: Surrogate, top: int, fresh: int, jobs: int) -> pd.DataFrame:
+    """Train the best of each search with fresh seeds, but what is in the table already.
+
+    The table has both what the search was told ("outcome") and the prediction without noise ("predicted").
+    """
     path = folder / "trained.csv"
     done = pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame(columns=list(COLUMNS))
     missing = wanted(frame, top, range(FRESH, FRESH + fresh), set(zip(done["hash"], done["seed"])))
@@ -123,34 +128,50 @@ def trained(frame: pd.DataFrame, folder: Path, protocol: str, top: int, fresh: i
         writer = csv.writer(file)
         if done.empty:
             writer.writerow(COLUMNS)
-        for (row, seed), scores in zip(missing, each(partial(train_one, protocol), missing)):
-            who = (row["strategy"], row["run_seed"], row["place"], row["hash"], row["val_acc"], seed)
+        for (row, seed), scores in zip(missing, each(partial(train_one, surrogate.about.protocol), missing)):
+            predicted = surrogate.predict([surrogate.space.decode(json.loads(row["choices"]))]).val_acc[0]
+            who = (row["strategy"], row["run_seed"], row["place"], row["hash"], row["val_acc"], predicted, seed)
             writer.writerow((*who, *scores))
             file.flush()
     return pd.read_csv(path)
 
 
 def judged(rows: pd.DataFrame, frame: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Compare the real scores of what searches found, a search being the unit, with random search; print the sentences."""
-    means = rows.groupby("hash")[["val_acc", "test_acc"]].mean()
+    """Compare the real scores of what searches found, a search being the unit, with random search; print the sentences.
+
+    A search is judged by its best child and by the mean of its best `top`; its scores are means over the fresh seeds.
+    """
+    means = rows.groupby("hash")[["predicted", "val_acc", "test_acc"]].mean()
     units = []
-    for (strategy, seed), best in best_of(frame, top).groupby(["strategy", "run_seed"]):
-        real = means.reindex(best["hash"])
-        units.append((strategy, seed, best["val_acc"].mean(), real["val_acc"].mean(), real["test_acc"].mean()))
-    table = pd.DataFrame(units, columns=["strategy", "seed", "outcome", "val_acc", "test_acc"])
-    base = table[table["strategy"] == BASELINE]
+    for count in (1, top):
+        for (strategy, seed), best in best_of(frame, count).groupby(["strategy", "run_seed"]):
+            real = means.reindex(best["hash"]).mean()
+            units.append((count, strategy, seed, best["val_acc"].mean(), *real))
+    table = pd.DataFrame(units, columns=["top", "strategy", "seed", "outcome", *means.columns])
     compared = []
-    for score in ("val_acc", "test_acc"):
-        for strategy in sorted(set(table["strategy"]) - {BASELINE}):
-            mine = table[table["strategy"] == strategy]
+    for (count, strategy), mine in table.groupby(["top", "strategy"]):
+        base = table[(table["top"] == count) & (table["strategy"] == BASELINE)]
+        for score in ("val_acc", "test_acc") if strategy != BASELINE else ():
             row = compare_groups(mine[score].to_numpy(dtype=float), base[score].to_numpy(dtype=float))
-            compared.append({"strategy": strategy, "score": score} | row)
-    print(
-        table.groupby("strategy")[["outcome", "val_acc", "test_acc"]].agg(["mean", "std", "count"]).round(4).to_string()
-    )
+            compared.append({"top": count, "strategy": strategy, "score": score} | row)
+    scores = ["outcome", *means.columns]
+    print(table.groupby(["top", "strategy"])[scores].agg(["mean", "min", "max"]).round(3).to_string())
     for row in corrected(pd.DataFrame(compared)).to_dict("records"):
-        print(f"{row['strategy']} against {BASELINE}, {row['score']} of real trainings: {comparison_text(row)}")
+        what = f"{row['strategy']} against {BASELINE}, best {row['top']}, {row['score']} of real trainings"
+        print(f"{what}: {comparison_text(row)}")
+    agreement(rows)
     return table
+
+
+def agreement(rows: pd.DataFrame) -> None:
+    """Print Kendall's tau within the trained cells of each strategy: of predictions with scores, and of two seeds."""
+    for strategy, mine in rows.groupby("strategy"):
+        scores = mine.pivot_table(index="hash", columns="seed", values="val_acc")
+        predicted = mine.groupby("hash")["predicted"].first().reindex(scores.index)
+        text = f"{kendalltau(predicted, scores.mean(axis=1)).statistic:.2f} of prediction and score"
+        if scores.shape[1] > 1:
+            text += f", {kendalltau(scores.iloc[:, 0], scores.iloc[:, 1]).statistic:.2f} of two seeds"
+        print(f"{strategy}, {len(scores)} trained cells: Kendall's tau {text}")
 
 
 def main() -> None:
@@ -166,12 +187,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes; the results are the same")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    about = read_surrogate(options.surrogate).about
+    surrogate = read_surrogate(options.surrogate)
     files = replays(
         options.surrogate, options.folder, options.strategies, options.children, options.seeds, options.jobs
     )
     frame = picture(files, options.folder)
-    rows = trained(frame, options.folder, about.protocol, options.top, options.fresh, options.jobs)
+    rows = trained(frame, options.folder, surrogate, options.top, options.fresh, options.jobs)
     judged(rows, frame, options.top).to_csv(options.folder / "real.csv", index=False)
 
 

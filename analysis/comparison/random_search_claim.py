@@ -231,7 +231,7 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int, predicted: bool = False) -
         style.say(ax, f"No run found {top} different architectures with a score.")
         return
     ax.set_title("best so far" if top == 1 else f"mean of the top {top}", fontsize="medium")
-    source = ",\npredicted by a surrogate" if predicted else " (fraction)"
+    source = ",\nsimulated by a surrogate" if predicted else " (fraction)"
     ax.set(xlabel="children", ylabel=f"validation accuracy{source}")
     margin = 0.05 * (max(seen) - min(seen))
     if margin > 0:

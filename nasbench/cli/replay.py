@@ -277,8 +277,9 @@ def replay(
             words = ", without noise; no network was trained"
         score = f", {each.score.words('test_acc')}" if each.has_test_scores else words
         click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
+    costs = "" if limit.budget.unit == "children" else f" by the {table.what}'s costs"
     note(
-        f"each search has the budget of {limit.budget.given} by the {table.what}'s costs; the strategies' own seconds differ and are not "
+        f"each search has the budget of {limit.budget.given}{costs}; the strategies' own seconds differ and are not "
         "charged to any" + _exception(runs)
     )
     if output is not None:

@@ -70,7 +70,7 @@ def show_surrogate(file: str) -> None:
     found = read_surrogate(file)
     _print(found)
     about = found.about
-    click.echo(f"{'fingerprint:':24s}{found.fingerprint}")
+    click.echo(f"{'fingerprint:':24s}{found.fingerprint} of its scores; the trainings have {about.fingerprint}")
     click.echo(f"{'left out:':24s}{about.left_out} children without a score")
     click.echo(f"{'seconds per training:':24s}{about.mean_seconds:.3g}")
     for source in about.sources:

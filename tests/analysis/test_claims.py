@@ -150,7 +150,7 @@ def test_the_axis_says_that_a_surrogate_predicted_and_begins_after_the_steep_ris
     late = data.loc[data["children"] >= 3, "mean"].min()
     data.loc[data["children"] <= 2, "mean"] = 0.01
     labels = [plot_tops(data, predicted=predicted).axes[0].get_ylabel() for predicted in (True, False)]
-    assert labels == ["validation accuracy,\npredicted by a surrogate", "validation accuracy (fraction)"]
+    assert labels == ["validation accuracy,\nsimulated by a surrogate", "validation accuracy (fraction)"]
     low, high = plot_tops(data).axes[0].get_ylim()
     assert 0.01 < low < late
     assert high > data["mean"].max()
@@ -160,4 +160,6 @@ def test_the_axis_says_that_a_surrogate_predicted_and_begins_after_the_steep_ris
 
 def test_a_small_share_has_a_decimal(shipped):
     said = verdict(shipped.assign(share=0.004).reset_index())[-1]
-    assert said.startswith("The top 25 are 0.4% of the architectures that a run trained here, and were 0.1% in NASNet's")
+    assert said.startswith(
+        "The top 25 are 0.4% of the architectures that a run trained here, and were 0.1% in NASNet's"
+    )
