@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +56,7 @@ def test_bits_are_those_of_numpy(seed, leaves, cuts, networks):
     ensemble = grown(rng, leaves, features=6, cuts=cuts)
     assert as_tests(nodes(ensemble)) is not None
     features = rng.integers(-1, cuts // 2 + 2, size=(networks, 6)).astype(float)  # many are equal to a threshold
+    features[rng.random(features.shape) < 0.05] = rng.choice([np.nan, np.inf, -np.inf, -0.0])
     assert ensemble.compiled(features).tobytes() == ensemble.by_numpy(features).tobytes()
 
 
@@ -66,12 +69,38 @@ def test_trees_of_more_leaves_are_walked_to_the_same_bits(networks):
     assert ensemble.compiled(features).tobytes() == ensemble.by_numpy(features).tobytes()
 
 
-def test_more_thresholds_than_can_be_numbered_are_walked():
+@pytest.mark.parametrize("count", [65_535, 65_536])
+def test_more_thresholds_than_16_bits_can_number_are_walked(count):
     rng = np.random.default_rng(3)
-    ensemble = grown(rng, [MOST_LEAVES] * 1200, features=1, cuts=1 << 24)
-    assert as_tests(nodes(ensemble)) is None
-    features = rng.random((40, 1)) * 2**23
+    ensemble = grown(rng, [MOST_LEAVES] * 1041, features=1, cuts=9)
+    inner = np.flatnonzero(np.isfinite(ensemble.threshold))
+    ensemble.threshold[inner] = np.minimum(np.arange(len(inner)), count - 1)
+    assert (as_tests(nodes(ensemble)) is None) == (count > 65_535)
+    features = np.array([[-1.0], [0], [1], *[[float(each)] for each in range(65_500, 65_540)]])
     assert ensemble.compiled(features).tobytes() == ensemble.by_numpy(features).tobytes()
+
+
+def test_a_large_tree_is_not_walked_to_its_end():
+    class Counted(list[int]):
+        reads = 0
+
+        def __getitem__(self, place):
+            Counted.reads += 1
+            return super().__getitem__(place)
+
+    inner = (1 << 16) - 1
+    left = Counted([2 * node + 1 for node in range(inner)] + list(range(inner, 2 * inner + 1)))  # complete, by levels
+    assert machine_code._walked(0, left) is None
+    assert Counted.reads < 1000  # the leaves are bits of one number, which would grow with the tree
+
+
+@pytest.mark.parametrize("networks", [3, 40])
+def test_too_few_features_are_refused_and_not_read(networks):
+    ensemble = grown(np.random.default_rng(5), [9, 40], features=6, cuts=9)
+    for predict in (ensemble.compiled, ensemble.by_numpy):
+        with pytest.raises(IndexError):
+            predict(np.ones((networks, 2)))
+    assert len(ensemble.compiled(np.ones((0, 6)))) == 0
 
 
 def test_a_leaf_is_that_of_its_path():
@@ -93,10 +122,10 @@ def ensemble():
 
 
 def test_nothing_is_compiled_for_little_work(ensemble, monkeypatch):
-    def refuse(_):
+    def forbidden(_):
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(trees, "compiled", refuse)
+    monkeypatch.setattr(trees, "compiled", forbidden)
     for _ in range(5):
         ensemble.predict(np.ones((7, 3)))
 
@@ -112,14 +141,62 @@ def test_much_work_is_compiled(ensemble, monkeypatch):
     assert len(called) == 1
 
 
-def test_numpy_works_on_without_numba(ensemble, monkeypatch):
+def test_the_work_of_all_calls_counts(ensemble, monkeypatch):
+    now = iter(np.arange(0.0, 100.0, 0.5))
+    monkeypatch.setattr(trees.time, "perf_counter", lambda: next(now))  # each call takes half a second
+    called = []
+    monkeypatch.setattr(trees, "compiled", lambda nodes: called.append(nodes) or (lambda features: features[:, 0]))
+    for _ in range(40):
+        ensemble.predict(np.ones((1, 3)))
+    assert called
+    assert 1 <= trees._PATIENCE <= 10  # seconds: about a compilation
+
+
+class _Broken(ModuleType):
+    """A numba of which nothing can be imported."""
+
+    def __getattr__(self, name: str) -> object:
+        raise OSError("libllvmlite.so is not found")
+
+
+def numba_with(**there: object) -> ModuleType:
+    module = ModuleType("numba")
+    module.__dict__.update(there)
+    return module
+
+
+def refuse(*_: object, **__: object) -> object:
+    def failing(*_: object) -> None:
+        raise RuntimeError("no code for this processor")
+
+    return lambda _: failing
+
+
+@pytest.mark.parametrize(
+    ("numba", "said"),
+    [
+        (None, ""),
+        (_Broken("numba"), "numba cannot be used (OSError"),
+        (numba_with(config=SimpleNamespace(DISABLE_JIT=1), njit=refuse), ""),
+        (numba_with(config=SimpleNamespace(DISABLE_JIT=0), njit=refuse), "numba cannot compile (RuntimeError"),
+    ],
+)
+def test_numpy_works_on_without_a_numba_that_works(ensemble, numba, said, monkeypatch, caplog):
     monkeypatch.setattr(trees, "_PATIENCE", 0.0)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setitem(sys.modules, "numba", numba)
     machine_code._kernels.cache_clear()
     try:
         features = np.ones((4, 3))
         for _ in range(3):
             assert np.array_equal(ensemble.predict(features), ensemble.by_numpy(features))
         assert ensemble.compiled is None
+        assert caplog.text.count("numba cannot") == bool(said)
+        assert said in caplog.text
     finally:
         machine_code._kernels.cache_clear()
+
+
+def test_a_compiled_ensemble_is_copied_to_other_processes(ensemble):
+    features = np.arange(30.0).reshape(10, 3)
+    expected = ensemble.compiled(features)
+    assert np.array_equal(pickle.loads(pickle.dumps(ensemble)).predict(features), expected)

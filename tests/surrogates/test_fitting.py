@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from commands import nasbench
 from scipy.stats import kendalltau
+from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
 
 from nasbench.errors import InputError
 from nasbench.store.query import Results
+from nasbench.tabular.surrogates import fitting
 from nasbench.tabular.surrogates.fitting import fit_surrogate
+from nasbench.tabular.surrogates.model import accuracy
 from nasbench.tabular.surrogates.noise import calibration, fit_noise
+from nasbench.tabular.surrogates.trees import Ensemble
 
 TRAINED = Path(__file__).parents[2] / "results" / "claims.h5"
 
@@ -38,6 +42,44 @@ def test_qualities_are_of_held_out_architectures(surrogate):
     assert 0.7 < quality["both"].within_80 < 0.9
     assert surrogate.about.noise == "residual"
     assert surrogate.about.children == surrogate.about.architectures == 598
+
+
+@pytest.mark.parametrize(("model", "leaves"), [("boosting", 16), ("forest", 64)])
+def test_models_predict_as_scikit_learn_and_are_small(model, leaves):
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 6, size=(900, 8)).astype(float)
+    values = features[:, 0] * features[:, 1] - 3 * features[:, 2] + rng.normal(size=900)
+    fitted = fitting.MODELS[model][1](features, values, 3)
+    kinds = {"boosting": (GradientBoostingRegressor, fitting.BOOSTING), "forest": (ExtraTreesRegressor, fitting.FOREST)}
+    kind, options = kinds[model]
+    theirs = kind(**options, random_state=3).fit(features, values).predict(features)
+    np.testing.assert_allclose(fitted.predict(features), theirs, rtol=0, atol=1e-10)
+    inner = np.isfinite(fitted.threshold)
+    assert np.array_equal(fitted.threshold[inner], np.floor(fitted.threshold[inner]))
+    per_tree = np.diff([*fitted.roots, len(fitted.left)])
+    assert (per_tree + 1).max() // 2 <= leaves  # which compiled evaluation needs
+
+
+def test_prediction_and_stated_quality_are_of_the_same_shares(monkeypatch):
+    number = {"boosting": 1.0, "forest": 5.0}
+
+    def constant(value):
+        ints = [np.array(each, dtype=np.int32) for each in ([0], [0], [0])]
+        return Ensemble(0.0, ints[0], ints[1], np.array([np.inf]), ints[2], np.array([value]))
+
+    monkeypatch.setattr(
+        fitting,
+        "MODELS",
+        {name: (share, lambda *_, name=name: constant(number[name])) for name, (share, _) in fitting.MODELS.items()},
+    )
+    found = fit_surrogate([TRAINED], folds=2)
+    expected = 0.75 * 1.0 + 0.25 * 5.0
+    assert found.score.predict(np.zeros((3, len(found.about.features)))) == pytest.approx([expected] * 3)
+    with Results(str(TRAINED)) as results:
+        rows = results.frame()
+    scores = rows.drop_duplicates(["hash", "seed", "val_acc"])["val_acc"]
+    errors = scores.dropna().to_numpy() - accuracy(np.array([expected]))
+    assert found.about.quality["both"].rmse == pytest.approx(float(np.sqrt((errors**2).mean())))
 
 
 def test_noise_has_the_spread_of_the_deviations():

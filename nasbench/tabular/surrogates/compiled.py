@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ FEWEST = 16  # networks from which on a block, most of which may be empty, is so
 _LINEAR = 16  # thresholds of a feature up to which all are compared, which is sooner than a search
 _MULTIPLIER = np.uint64(0x03F79D71B4CB0A89)  # a de Bruijn sequence: the top 6 bits of its 64 shifts all differ
 _SHIFT = np.uint64(58)
+_LOG = logging.getLogger(__name__)
 
 
 class Nodes(NamedTuple):
@@ -70,13 +72,13 @@ class Tests(NamedTuple):
 
 
 def compiled(nodes: Nodes) -> Callable[[FloatArray], FloatArray] | None:
-    """Compile the sum of trees. The first call of the result for few networks, and for many, takes seconds.
+    """Compile the sum of trees, which takes seconds where this process has not done it.
 
     Args:
         nodes: the trees.
 
     Returns:
-        Function of float64 [networks, features] that returns float64 [networks]; None without numba.
+        Function of float64 [networks, features] that returns float64 [networks]; None without a numba that works.
 
     Source: Lucchese et al. 2015, "QuickScorer" (SIGIR): each test that holds strikes out the leaves of its left branch, and
         the first leaf that is left is the tree's.
@@ -86,16 +88,27 @@ def compiled(nodes: Nodes) -> Callable[[FloatArray], FloatArray] | None:
         return None
     walk, strike_out = kernels
     tests = as_tests(nodes)
+    needed = int(nodes.feature.max()) + 1
 
     def predict(features: FloatArray) -> FloatArray:
         found = np.empty(len(features))
+        if not len(features):
+            return found
         values = np.ascontiguousarray(features, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] < needed:  # machine code does not check where it reads
+            raise IndexError(f"the trees need [networks, {needed} features], got an array of {values.shape}")
         if tests is None or len(features) < FEWEST:
             walk(values, *nodes, found)
         else:
             strike_out(values, *tests, found)
         return found
 
+    try:
+        for networks in (1, FEWEST):
+            predict(np.zeros((networks, needed)))
+    except Exception as error:  # whatever a compiler raises, numpy gives the same bits
+        _LOG.warning("numba cannot compile (%s: %s); numpy goes on, with the same results", type(error).__name__, error)
+        return None
     return predict
 
 
@@ -110,12 +123,17 @@ def as_tests(nodes: Nodes) -> Tests | None:
     """
     left, feature, threshold = nodes.left, nodes.feature, nodes.threshold
     splits = left != np.arange(len(left))
-    different = [np.unique(threshold[splits & (feature == each)]) for each in range(int(feature.max()) + 1)]
-    listed = left.tolist()
-    walked = [_walked(root, listed) for root in nodes.roots.tolist()]
-    most = max(len(leaves) for _, leaves in walked)
-    if most > MOST_LEAVES or max(map(len, different)) > np.iinfo(np.uint16).max:
+    last = int(feature[splits].max(initial=0))
+    different = [np.unique(threshold[splits & (feature == each)]) for each in range(last + 1)]
+    if max(map(len, different)) > np.iinfo(np.uint16).max:
         return None
+    listed = left.tolist()
+    walked = []
+    for root in nodes.roots.tolist():
+        tree = _walked(root, listed)
+        if tree is None:
+            return None
+        walked.append(tree)
     values = np.zeros((len(walked), MOST_LEAVES))
     for row, (_, leaves) in zip(values, walked):
         row[_places(len(leaves))] = nodes.value[leaves]
@@ -135,14 +153,19 @@ def as_tests(nodes: Nodes) -> Tests | None:
     )
 
 
-def _walked(root: int, left: Sequence[int]) -> tuple[list[tuple[int, int]], list[int]]:
-    """The inner nodes of a tree, each with the bits of the leaves of its left branch; and the leaves, from left to right."""
+def _walked(root: int, left: Sequence[int]) -> tuple[list[tuple[int, int]], list[int]] | None:
+    """The inner nodes of a tree, each with the bits of the leaves of its left branch; and the leaves, from left to right.
+
+    None, before a large tree is walked to its end, for more than `MOST_LEAVES` leaves.
+    """
     tests: list[tuple[int, int]] = []
     leaves: list[int] = []
     waiting = [(root, False)]
     before: dict[int, int] = {}  # node -> leaves that were there before its left branch
     while waiting:
         node, came_back = waiting.pop()
+        if len(leaves) > MOST_LEAVES:
+            return None
         if left[node] == node:
             leaves.append(node)
         elif came_back:
@@ -151,7 +174,7 @@ def _walked(root: int, left: Sequence[int]) -> tuple[list[tuple[int, int]], list
         else:
             before[node] = len(leaves)
             waiting += [(node, True), (left[node], False)]
-    return tests, leaves
+    return (tests, leaves) if len(leaves) <= MOST_LEAVES else None
 
 
 def _places(leaves: int) -> NDArray[np.int64]:
@@ -162,10 +185,15 @@ def _places(leaves: int) -> NDArray[np.int64]:
 
 @cache
 def _kernels() -> tuple[Callable[..., None], Callable[..., None]] | None:
-    """The functions that numba compiles when they are first called; None where numba is not there, or refuses this numpy."""
+    """The functions that numba compiles when they are first called; None where numba is not there, is off, or is broken."""
     try:
-        from numba import njit
-    except ImportError:  # numpy gives the same bits
+        from numba import config, njit
+    except ModuleNotFoundError:  # the extra is not installed
+        return None
+    except Exception as error:  # it refuses this numpy, or its libraries are not found
+        _LOG.warning("numba cannot be used (%s: %s); numpy goes on, with the same results", type(error).__name__, error)
+        return None
+    if getattr(config, "DISABLE_JIT", 0):
         return None
     compile_it = njit(error_model="numpy", nogil=True)
     one, every_bit, bits = np.uint64(1), np.uint64(0xFFFF_FFFF_FFFF_FFFF), np.uint16(0xFFFF)

@@ -26,6 +26,15 @@ _PATIENCE = 3.0
 take more than twice the time of the other."""
 
 
+_KINDS: dict[str, Any] = {
+    "roots": np.int32,
+    "feature": np.int32,
+    "threshold": np.float64,
+    "left": np.int32,
+    "value": np.float64,
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Ensemble:
     """A sum of trees. A node sends a network to `left` if its feature is at most the threshold, else to `left` + 1.
@@ -52,7 +61,13 @@ class Ensemble:
     value: FloatArray
     _worked: list[float] = field(default_factory=lambda: [0.0], init=False, repr=False)  # seconds of numpy so far
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied to other processes: machine code stays here."""
+        return {name: value for name, value in self.__dict__.items() if name != "compiled"}
+
     def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=kind))
         nodes, trees = len(self.feature), len(self.roots)
         if not 1 <= trees <= MOST_TREES or not trees <= nodes <= MOST_NODES:
             raise ValueError(f"{trees} trees of {nodes} nodes; at most {MOST_TREES} of {MOST_NODES}")
