@@ -105,7 +105,7 @@ def test_this_environment_is_read_as_it_is():
     needed = here.required_by(SUITE)
     assert {"torch", "numpy", "click"} <= {one.name for one in needed}
     assert "pytest" not in {one.name for one in needed}
-    assert [one.name for one in here.required_by(SUITE, "fast")] == ["deflate"]
+    assert [one.name for one in here.required_by(SUITE, "fast")] == ["deflate", "numba"]
     assert here.version(needed[0]) == metadata.version(needed[0].name)
     assert modules_of(needed)[0] == "torch"
     assert {"PIL", "sklearn"} <= set(modules_of(needed))
