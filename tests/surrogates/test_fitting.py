@@ -143,4 +143,7 @@ def test_commands(monkeypatch, tmp_path):
     first = "surrogate of"
     assert shown.out.splitlines()[:8] == (first + done.out.partition(first)[2]).splitlines()[:8]
     assert "claims.h5, rows " in shown.out
+    with Results(str(TRAINED)) as results:
+        trained = results.frame()["fingerprint"].iloc[0]
+    assert f" of its scores; the trainings have {trained}\n" in shown.out
     assert ".h5" in nasbench("surrogate", "fit", str(TRAINED), "-o", str(tmp_path / "s.npz")).err

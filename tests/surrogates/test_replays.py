@@ -97,6 +97,9 @@ def test_every_output_says_surrogate(file, tmp_path):
     assert done.code == 0, done
     assert "surrogate of nasnet:blocks=2" in done.out
     assert "no network was trained" in done.out
+    assert (
+        "budget of 12 children; the strategies' own seconds" in done.out + done.err
+    )  # children have no costs to count
     assert "surrogate" in picture.with_suffix(".txt").read_text()
     with Results(str(rows)) as results:
         frame, runs = results.frame(), results.runs()

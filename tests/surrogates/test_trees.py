@@ -96,6 +96,8 @@ def ints(*values):
         {"roots": ints(-1)},
         {"roots": ints()},
         {"roots": ints(0, 0)},
+        {"roots": np.array([1 << 32])},  # 0 in its lowest 32 bits
+        {"left": np.array([1.5, 1, 2])},
         {"feature": ints(-1, 0, 0)},
         {"feature": ints(0, 0)},
         {"threshold": np.array([np.nan, np.inf, np.inf])},
@@ -108,6 +110,12 @@ def ints(*values):
 def test_what_is_no_tree_is_refused(changes):
     with pytest.raises(ValueError, match=r"\w"):
         stump(**changes)
+
+
+def test_arrays_of_other_types_are_the_same_trees():
+    small = stump(value=np.array([0, 1, 2], dtype=">f4"), left=np.array([1, 1, 2], dtype=">i8"))
+    assert small.value.dtype == np.float64
+    assert small.predict(np.array([[0.0], [0.6]])).tolist() == [1.0, 2.0]
 
 
 def test_a_tree_that_is_too_deep_is_refused():

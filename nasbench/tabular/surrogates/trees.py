@@ -24,8 +24,6 @@ _CELLS = 1 << 15
 _PATIENCE = 3.0
 """Seconds of numpy's work on an ensemble after which it is compiled: about what a compilation takes, so that neither choice can
 take more than twice the time of the other."""
-
-
 _KINDS: dict[str, Any] = {
     "roots": np.int32,
     "feature": np.int32,
@@ -33,6 +31,7 @@ _KINDS: dict[str, Any] = {
     "left": np.int32,
     "value": np.float64,
 }
+"""Types of the arrays, which machine code reads without asking."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,11 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=kind))
+            given = getattr(self, name)
+            values = np.ascontiguousarray(given, dtype=kind)
+            if kind is np.int32 and not np.array_equal(values, given):
+                raise ValueError(f"{name} are not whole numbers of 32 bits")
+            object.__setattr__(self, name, values)
         nodes, trees = len(self.feature), len(self.roots)
         if not 1 <= trees <= MOST_TREES or not trees <= nodes <= MOST_NODES:
             raise ValueError(f"{trees} trees of {nodes} nodes; at most {MOST_TREES} of {MOST_NODES}")
