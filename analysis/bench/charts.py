@@ -112,7 +112,7 @@ def curve_chart(curves: pd.DataFrame, place: Mapping[str, int], axis: str, title
         parts.append(f'<line x1="{left}" x2="{right}" y1="{y(share):.1f}" y2="{y(share):.1f}" class="grid"/>')
         parts.append(f'<text x="{left - 8}" y="{y(share) + 4:.1f}" text-anchor="end">{share:.0%}</text>')
     ends = []
-    for name in dict.fromkeys(curves["strategy"]):
+    for name in reversed(list(dict.fromkeys(curves["strategy"]))):  # the first lies on top
         mine = curves[curves["strategy"] == name]
         points = " ".join(f"{x(b):.1f},{y(s):.1f}" for b, s in zip(mine["budget"].tolist(), mine["share"].tolist()))
         dashes = ("", "7 3", "2 3", "9 3 2 3")[place[name] // 6 % 4]

@@ -78,7 +78,9 @@ def compare_entries(
     order = style.in_order([entry.shown for entry in entries])
     entries = tuple(sorted(entries, key=lambda entry: (entry.shown not in mine, order.index(entry.shown))))
     scores = search_scores(entries, scales, protocol.budget)
-    tests = {task: tests_of_task(scores[scores["task"] == task], mine, protocol) for task in scales}
+    tests = {
+        task: tests_of_task(scores[scores["task"] == task], mine, protocol, scale) for task, scale in scales.items()
+    }
     overall, notes = summarize_all(entries, scores, tests, protocol)
     summary = summarize_tasks(entries, scales, scores, protocol)
     return Compared(entries, tuple(mine), scales, protocol, scores, summary, tests, overall, tuple(notes))
@@ -172,13 +174,14 @@ def summarize_tasks(
     return pd.DataFrame(rows)
 
 
-def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Comparison) -> pd.DataFrame:
+def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Comparison, scale: TaskScale) -> pd.DataFrame:
     """Test pairs of strategies on one task, as independent samples, with Holm's correction over the pairs.
 
     Args:
         scores: rows of `search_scores` of one task.
         mine: labels of which each is compared with all other strategies; empty for all pairs.
-        protocol: protocol of the suite.
+        protocol: protocol of the suite, whose margin of equivalence is a normalized regret.
+        scale: scale of the task, by which the margin is an accuracy.
 
     Returns:
         first, second; the columns of `compare_groups`; p_holm and the other columns of `corrected`; verdict (a sentence
@@ -186,11 +189,11 @@ def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Compari
     """
     names = style.in_order(scores["strategy"].unique().tolist())
     names = [*(name for name in names if name in mine), *(name for name in names if name not in mine)]
+    margin = scale.accuracy(protocol.margin) or None  # none where all architectures have one score
     groups = {name: scores.loc[scores["strategy"] == name, "score"].to_numpy(dtype=float) for name in names}
     pairs = [pair for pair in itertools.combinations(names, 2) if not mine or pair[0] in mine]
     rows = [
-        {"first": first, "second": second}
-        | compare_groups(groups[first], groups[second], protocol.level, protocol.margin)
+        {"first": first, "second": second} | compare_groups(groups[first], groups[second], protocol.level, margin)
         for first, second in pairs
     ]
     table = corrected(pd.DataFrame(rows, columns=["first", "second", *COMPARISON]))

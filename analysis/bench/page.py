@@ -91,6 +91,7 @@ def bench_html(
         policy=policy(()),
         colours=[page_colours(name) for name in found.strategies],
         place=place,
+        own=found.mine,
     )
 
 
@@ -117,7 +118,8 @@ def lead_of(found: Compared, suite: Benchmark) -> str:
         The sentence.
     """
     others = len(found.entries) - len(found.mine)
-    beside = f", compared with the reference runs of {others} strategies" if found.mine and others else ""
+    references = "one strategy" if others == 1 else f"{others} strategies"
+    beside = f", compared with the reference runs of {references}" if found.mine and others else ""
     tasks = "one task" if len(found.scales) == 1 else f"{len(found.scales)} tasks"
     return (
         f"Searches of complete tables on a simulated clock, on {tasks}{beside}. The score of a search is its normalized "
@@ -198,7 +200,8 @@ def overall_section(found: Compared, place: Mapping[str, int]) -> Section:
             ReportColumn("Better", meaning="Comparisons on this page in which it was shown to be better"),
             ReportColumn("Not shown", meaning="Comparisons on this page in which no difference was shown"),
             ReportColumn("Worse", meaning="Comparisons on this page in which it was shown to be worse"),
-        )
+        ),
+        own=found.mine,
     )
     records = found.overall.sort_values("rank", kind="stable").to_dict("records")
     for row in records:
@@ -276,7 +279,8 @@ def targets_section(found: Compared, place: Mapping[str, int]) -> Section:
     curves = target_curves(found.entries, found.scales, targets)
     shares = shares_at(found.entries, found.scales, targets).sort_values("large", ascending=False, kind="stable")
     table = ReportTable(
-        (ReportColumn("Strategy", "strategy"), *(ReportColumn(size.capitalize()) for size in found.protocol.budgets))
+        (ReportColumn("Strategy", "strategy"), *(ReportColumn(size.capitalize()) for size in found.protocol.budgets)),
+        own=found.mine,
     )
     for row in shares.to_dict("records"):
         table.rows.append(
@@ -337,7 +341,8 @@ def scores_table(rows: pd.DataFrame, found: Compared) -> ReportTable:
             ReportColumn("Children", meaning="Mean of a search under the large budget"),
             ReportColumn("USD", meaning="Simulated: the table's seconds at the suite's price, a search"),
             ReportColumn("Own seconds", meaning="Processor seconds of the strategy itself in one search, as measured"),
-        )
+        ),
+        own=found.mine,
     )
     for row in rows.to_dict("records"):
         around = interval_text(100 * row["score_low"], 100 * row["score_high"], 2) or row["interval"]

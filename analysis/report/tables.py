@@ -44,10 +44,11 @@ class ReportCell(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of texts; every row has one cell per column."""
+    """A table of texts; every row has one cell per column, and rows that begin with a text of `own` stand out."""
 
     columns: tuple[ReportColumn, ...]
     rows: list[list[ReportCell]] = field(default_factory=list)
+    own: tuple[str, ...] = ()
 
 
 def summary_table(found: Contents) -> ReportTable:

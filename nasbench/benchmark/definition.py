@@ -103,7 +103,7 @@ class Comparison(BaseModel):
     budget: str = Field(description="size of the budget of tests and ranks")
     draw: OutcomeFrom = Field(description="outcome of a child, see nasbench replay --draw")
     level: float = Field(gt=0, lt=1, description="coverage of intervals")
-    margin: float = Field(gt=0, lt=1, description="margin of equivalence, as a fraction of 1")
+    margin: float = Field(gt=0, lt=1, description="margin of equivalence, as normalized regret")
     targets: tuple[float, ...] = Field(description="normalized regrets of the ECDF of targets")
     usd_per_hour: float = Field(ge=0, description="price of an hour of the table's clock")
 

@@ -114,6 +114,17 @@ class TaskScale:
         """
         return (self.best - scores) / (self.best - self.typical)
 
+    def accuracy(self, regret: float) -> float:
+        """Return how far apart in accuracy two architectures are whose normalized regrets differ.
+
+        Args:
+            regret: difference of normalized regrets.
+
+        Returns:
+            Difference of reported accuracies, as a fraction.
+        """
+        return regret * (self.best - self.typical)
+
     def searched_regret(self, outcomes: Any) -> Any:
         """Compute normalized regrets of the scores that a search sees.
 

@@ -241,7 +241,8 @@ def test_the_site_works_in_a_browser(site, tmp_path, width, dark):
         page.click("#words")
         page.type("evolu")
         assert page.js("document.getElementById('count').textContent") == "1 of 3 strategies"
-        assert page.js("[...document.querySelectorAll('tr[data-strategy]')].filter((row) => !row.hidden).length") == 2
+        shown_rows = "[...document.querySelectorAll('tr[data-strategy]')].filter((row) => !row.hidden).length"
+        assert page.js(shown_rows) == 1 + len(TASKS)  # over all tasks, and on each
         for other in sorted(tmp_path.glob("strategies/*.html")):
             shown = browser.open(other, width=width, dark=dark)
             assert shown.complaints() == []
@@ -302,6 +303,18 @@ def test_searches_without_a_network_are_said(tmp_path):
     said = f"Searches without a trained network, whose score counts as 0: none.py:Nothing {5 * len(TASKS)} of {5 * len(TASKS)}."
     assert said in " ".join((done.out + done.err).split())
     assert said in html.unescape((tmp_path / "bench.html").read_text())
+
+
+def test_the_strategies_that_were_asked_for_stand_out_on_the_page(tmp_path):
+    words = ("--seeds", "5", "--against", "local_search")
+    done = command("bench", "evolution", "random", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    page = (tmp_path / "bench.html").read_text()
+    rows = re.findall(r'<tr( class="own")?>\s*<th scope="row" class="strategy">.*?</svg>(.*?)</th>', page, re.DOTALL)
+    own, others = ({name.strip() for marked, name in rows if bool(marked) == each} for each in (True, False))
+    assert {name.partition(":")[0] for name in own} == {"evolution", "random"}
+    assert "local_search" in others
+    assert sorted(re.findall(r"polyline\.s(\d)\{stroke-width", page)) == ["0", "1"]  # the first of all strategies
 
 
 def test_every_builtin_strategy_has_papers_with_titles():

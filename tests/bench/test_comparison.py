@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu, sem
 
+from nasbench.analysis.bench import comparison
 from nasbench.analysis.bench.charts import NAME, RANK_SIDE, Span, cliques, rank_chart, span_chart
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
 from nasbench.analysis.bench.page import MOST_FINDINGS, findings_of
@@ -57,6 +60,27 @@ def test_every_verdict_has_n_interval_p_and_what_was_detectable(made):
     for table in found.tests.values():
         for verdict in table["verdict"]:
             assert all(part in verdict for part in ("n=8 and 8", "Holm p", "points [", "detectable at this n:"))
+
+
+def test_the_margin_of_equivalence_is_a_share_of_what_the_best_has_above_the_mean(made):
+    steps = np.linspace(-0.01, 0.01, 20)
+    scores = pd.DataFrame({"strategy": ["one"] * 20 + ["other"] * 20, "score": [*(0.75 + steps), *(0.751 + steps)]})
+    wide = made.scales["first"]  # best 0.9, mean 0.5
+    found = {}
+    for mean in (0.5, 0.88):
+        table = comparison.tests_of_task(scores, (), PROTOCOL, replace(wide, typical=mean))
+        found[mean] = (table["margin"].item(), table["finding"].item())
+    assert found[0.5] == (pytest.approx(0.05 * 0.4), "equivalent")
+    assert found[0.88] == (pytest.approx(0.05 * 0.02), "not shown to differ")
+
+
+def test_a_table_of_equal_scores_has_no_margin(made):
+    flat = {name: replace(scale, typical=scale.best) for name, scale in made.scales.items()}
+    tests = comparison.tests_of_task(
+        search_scores(made.entries, made.scales, "large").query("task == 'first'"), (), PROTOCOL, flat["first"]
+    )
+    assert tests["margin"].isna().all()
+    assert "equivalent" not in set(tests["finding"])
 
 
 def test_regrets_over_tasks_are_means_over_tasks_with_intervals(made):
