@@ -234,10 +234,11 @@ with a predictor that takes seconds a search, not minutes; [Choose a strategy](s
 ([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make --tables FOLDER` makes what is missing.
 
 - Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
-- Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2 and conv-size-cifar16: training seed 1;
-  NAS-Bench-201: 200 epochs). Regret of the searched score: the same for the validation accuracy that searches see (seed 0; 12 epochs). Both are in points of accuracy, means
-  over n searches with 95% intervals (Student's t).
+- Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2: training seed 1;
+  conv-size-cifar16: seed 3; NAS-Bench-201: 200 epochs). Regret of the searched score: the same for the validation accuracy that searches see (digits201-2: seed 0; conv-size-cifar16:
+  mean of seeds 0, 1 and 2; NAS-Bench-201: 12 epochs). Both are in points of accuracy, means over n searches with 95% intervals (Student's t).
 - An interval is over seeds of the search. The scores of an architecture are those of the same trainings in every search, whose noise no interval here contains.
+  A value without an interval is equal in all searches.
 - Reached 99%: share of searches whose incumbent has 99% of the best score that they can see, with Wilson's 95% interval. Time to 99% is the median over all
   searches with its 95% interval (order statistics); one that never reached it counts as longer than the budget.
 - Rows are in the order of their means. Nothing is tested here; `nasbench bench` tests differences between strategies.
