@@ -40,7 +40,7 @@ TASKS = {
 }  # task -> suite
 TITLES = {
     "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
-    "conv-size-cifar16": "conv-size-cifar16: channels of five convolutions on 16x16 images of CIFAR-10, 700 s (about 100 whole trainings)",
+    "conv-size-cifar16": "conv-size-cifar16: channels of five convolutions on 16x16 images of CIFAR-10, 700 s (about 100 children)",
     "nasbench201-cifar10": "NAS-Bench-201, CIFAR-10, 34,000 s (about 300 trainings of 12 epochs)",
 }
 STRATEGIES_HERE = (
@@ -233,7 +233,7 @@ What each strategy reaches under equal budgets, with the options that its row na
 with a predictor that takes seconds a search, not minutes; [Choose a strategy](strategies.md#regret) has the others). The searches ship as `results/reference/*.npz`
 ([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make --tables FOLDER` makes what is missing.
 
-- Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
+- Budgets are seconds of the table's clock. A child costs the seconds of one training, also where a search sees the mean of several. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
 - Regret of the choice: highest test accuracy of the table minus that of the chosen architecture, by trainings that no search saw (digits201-2: training seed 1;
   conv-size-cifar16: seed 3; NAS-Bench-201: 200 epochs). Regret of the searched score: the same for the validation accuracy that searches see (digits201-2: seed 0; conv-size-cifar16:
   mean of seeds 0, 1 and 2; NAS-Bench-201: 12 epochs). Both are in points of accuracy, means over n searches with 95% intervals (Student's t).
@@ -254,7 +254,8 @@ search meets two cells that have equal searched scores, a single skip connection
 The strategies with the least regret of the searched score choose the cell that is the best for the seed that searches see (7fe50c77), and that is no better than the single skip connection for the other seed.
 """,
     "conv-size-cifar16": """\
-The space has 1,024 networks, so that 100 trainings are a tenth of it.
+The space has 1,024 networks, so that 100 children are a tenth of it. One training's test accuracy has a standard deviation of 0.84 points between seeds, which is much more than the
+least regrets here: they say that a strategy finds one of the best networks, and not which of them is the best.
 """,
     "nasbench201-cifar10": """\
 Reference runs of ten strategies on CIFAR-100 and ImageNet16-120 ship, too, and have no table here ([suite-v1-full](benchmark.md#what-a-suite-fixes)).

@@ -52,3 +52,29 @@ def test_exact_and_approximate_p_agree_where_the_one_follows_on_the_other():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 6, 8).astype(float), rng.integers(1, 7, 20).astype(float)
     assert mann_whitney(a, b).p == pytest.approx(mannwhitneyu(a, b).pvalue, abs=0.02)
+
+
+@pytest.mark.parametrize("larger", [200, 400])
+def test_few_scores_against_the_hundreds_of_reference_runs_are_exact_where_some_are_equal(larger):
+    a, b = np.array([0.9, 0.9]), np.repeat([0.7, 0.8, 0.9], [larger // 2 - 10, larger // 2, 10])
+    n = larger + 2
+    # By hand: equal scores share the mean of their ranks, and only two of the twelve scores of 0.9 are as far from the middle.
+    ranks = np.concatenate([np.full(larger // 2 - 10, 1), np.full(larger // 2, 2), np.full(12, 3)])
+    middle = {each: np.flatnonzero(ranks == each).mean() + 1 for each in (1, 2, 3)}
+    far = abs(2 * middle[3] - (n + 1))
+    share = sum(
+        np.sum(ranks == one) * (np.sum(ranks == other) - (one == other)) / (n * (n - 1))
+        for one in (1, 2, 3)
+        for other in (1, 2, 3)
+        if abs(middle[one] + middle[other] - (n + 1)) >= far
+    )
+    assert mann_whitney(a, b).p == pytest.approx(share)
+    assert mann_whitney(b, a).p == pytest.approx(share)
+    assert share == pytest.approx(12 * 11 / (n * (n - 1)))
+    assert not share / 2 < mannwhitneyu(a, b, method="asymptotic").pvalue < 2 * share  # far from the approximation
+
+
+def test_few_different_scores_against_a_thousand_are_scipys():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(0.4, size=8), rng.normal(size=1000)
+    assert mann_whitney(a, b).p == mannwhitneyu(a, b, method="exact").pvalue
