@@ -33,8 +33,8 @@ def mann_whitney(a: Floats, b: Floats) -> RankSums:
 
     The p value is exact where the smaller sample has at most 8 scores and, if some are equal, both together at most
     2,000; otherwise it is the normal approximation with corrections for ties and continuity. Where scores are equal, it
-    is exact given these scores: over all ways to deal them out to the two samples. The approximation would give p values below the least
-    that so few scores allow.
+    is exact given these scores: over all ways to deal them out to the two samples. The approximation would give p values
+    below the least that so few scores allow.
 
     Args:
         a: scores of the first sample, [n1], n1 >= 1.

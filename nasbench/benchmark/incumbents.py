@@ -115,7 +115,7 @@ class TaskScale:
         return (self.best - scores) / (self.best - self.typical)
 
     def accuracy(self, regret: float) -> float:
-        """Return how far apart in accuracy two architectures are whose normalized regrets differ.
+        """Convert a difference of normalized regrets into one of reported accuracies.
 
         Args:
             regret: difference of normalized regrets.
