@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import importlib
-import io
-import os
 import sys
 import tempfile
 import traceback
@@ -16,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from nasbench import __version__
-from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
+from nasbench.cli.output import complain, drop_output, only_text_on_terminals, wants_colour, with_verbosity
 from nasbench.cli.outputs import with_outputs
 from nasbench.errors import DataFaults, NasbenchError, blamed_part
 from nasbench.runners.signals import is_explained, termination_as_interrupt
@@ -156,8 +153,12 @@ _NAME_ERRORS = (
 )
 
 
-class _ClosedPipe(Exception):
-    """The program that reads the output has ended. Click would end with the code 1 after a BrokenPipeError."""
+class _BrokenPipe(Exception):
+    """A pipe broke that is no standard stream. Click would end silently after a BrokenPipeError."""
+
+    def __init__(self, error: BrokenPipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class _Interrupted(Exception):
@@ -225,13 +226,13 @@ class LazyGroup(click.Group):
             What the command returned.
 
         Raises:
-            _ClosedPipe: when the program that reads the output has ended.
+            _BrokenPipe: when a pipe broke that is no standard stream.
             _Interrupted: after Ctrl-C or SIGTERM.
         """
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _ClosedPipe from None
+        except BrokenPipeError as error:
+            raise _BrokenPipe(error) from error
         except KeyboardInterrupt as interrupt:
             raise _Interrupted(is_explained(interrupt)) from interrupt
 
@@ -330,6 +331,7 @@ def _run() -> None:
     try:
         with termination_as_interrupt(here_only=True):
             code = nasbench.main(standalone_mode=False)
+        sys.stdout.flush()  # here, so that a full disk is one line, and not an exception while Python ends
         sys.exit(code if isinstance(code, int) else 0)
     except NasbenchError as error:
         complain(str(error), lines=isinstance(error, DataFaults))
@@ -345,9 +347,6 @@ def _run() -> None:
         if interrupt.args != (True,):
             click.echo("interrupted before its end; outputs are written whole or not at all. Call it again.", err=True)
         sys.exit(130)
-    except _ClosedPipe:  # the reading program, e.g. head, has closed the pipe
-        _drop_output()
-        sys.exit(0)
     except MemoryError as error:
         complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
         sys.exit(2)
@@ -361,20 +360,18 @@ def _run() -> None:
             sys.exit(2)
         if error.errno not in _DISK_ERRORS:
             raise
-        _drop_output()  # the rest of the buffer cannot be written either
+        drop_output()  # the rest of the buffer cannot be written either
         place = repr(error.filename) if error.filename else "standard output or a file"
         complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
+    except _BrokenPipe as wrapper:
+        if blamed_part(wrapper.error) is None:
+            raise wrapper.error from None
+        _complain_of_a_part(wrapper.error)
     except Exception as error:
         if blamed_part(error) is None:
             raise
         _complain_of_a_part(error)
-
-
-def _drop_output() -> None:
-    """Send what else goes to standard output nowhere."""
-    with contextlib.suppress(io.UnsupportedOperation):  # a text in memory in the place of standard output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain_of_a_part(error: Exception) -> NoReturn:

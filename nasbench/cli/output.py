@@ -178,34 +178,85 @@ def wants_colour() -> bool | None:
 
 @contextlib.contextmanager
 def only_text_on_terminals() -> Iterator[None]:
-    """Let the standard streams write control characters as escapes: the one place for terminals.
+    """Let the standard streams write control characters as escapes, and lose text that nobody reads.
 
-    Names of files and texts of other programs may hold any character. Colours, line breaks, tabs and what progress bars
-    need stay.
+    This is the one place for terminals and pipes. Names of files and texts of other programs may hold any character.
+    Colours, line breaks, tabs and what progress bars need stay. A reader that has ended, e.g. `head`, ends no command:
+    files are still to be written, and the exit code may be a verdict.
     """
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a character that the encoding of the terminal lacks
-    out, err = _Escaping(sys.stdout, _BUT_COLOURS), _Escaping(sys.stderr, _BUT_PROGRESS)
+    out, err = _Printed(sys.stdout, _BUT_COLOURS), _Printed(sys.stderr, _BUT_PROGRESS)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
 
 
-class _Escaping:
-    """A text stream that escapes what it writes, and is otherwise the stream itself."""
+def _open_closed_streams() -> None:
+    """Let standard streams that the caller has closed read and write nothing.
+
+    The next file that is opened would get the number of a closed stream, and what is printed there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the least free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))
+
+
+def is_read() -> bool:
+    """Whether a program may still read standard output; False after a reader as `head` has ended."""
+    return not (isinstance(sys.stdout, _Printed) and sys.stdout.unread)
+
+
+def drop_output() -> None:
+    """Send what else goes to standard output nowhere."""
+    _drop(sys.stdout)
+
+
+def _drop(stream: Any) -> None:
+    with contextlib.suppress(io.UnsupportedOperation):  # a text in memory in the place of a stream
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
+
+
+class _Printed:
+    """A text stream that escapes what it writes, drops it after its reader has ended, and is otherwise the stream itself."""
 
     def __init__(self, stream: Any, unwanted: re.Pattern[str]) -> None:
         self._stream, self._unwanted = stream, unwanted
+        self.unread = False
 
     def write(self, text: str) -> int:
-        if text.isascii() and text.replace("\n", "").isprintable():  # ten times as fast as the expression
+        if not (text.isascii() and text.replace("\n", "").isprintable()):  # ten times as fast as the expression
+            text = self._unwanted.sub(_kept_or_escaped, text)
+        try:
             return int(self._stream.write(text))
-        written: int = self._stream.write(self._unwanted.sub(_kept_or_escaped, text))
-        return written
+        except BrokenPipeError:
+            self._lose()
+            return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._lose()
+
+    def _lose(self) -> None:
+        """Send nowhere what is in the stream's buffer, and what comes later."""
+        self.unread = True
+        _drop(self._stream)
+        self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.output import is_read
+
 if TYPE_CHECKING:
     from nasbench.runners.search.status import FileStatus, RunStatus, Writer
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option(
-    "--watch", default=0.0, type=click.FloatRange(0, 86_400), help="Print again every N seconds, until Ctrl-C."
+    "--watch",
+    default=0.0,
+    type=click.FloatRange(0, 86_400),
+    help="Print again every N seconds, until Ctrl-C or until the reader of the pipe ends.",
 )
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def status(file: str, watch: float, form: str) -> None:
@@ -35,7 +40,7 @@ def status(file: str, watch: float, form: str) -> None:
             click.echo(json.dumps(found.as_dict()))
         else:
             _print(found)
-        if not watch:
+        if not (watch and is_read()):
             return
         time.sleep(watch)
 

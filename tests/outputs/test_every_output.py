@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import nasbench
+from commands import Done, nasbench
 from full_disk import files_of_at_most
 from output_calls import (
     CELL,
@@ -133,10 +133,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def call(folder: Path, name: str, argument: str, target: str, file: str = "a.h5", *more: str):
+def call(
+    folder: Path, name: str, argument: str, target: str, file: str = "a.h5", *more: str, unread: bool = False
+) -> Done:
     """Run a command with one output."""
     words = [file if word == "FILE" else word for word in WORDS[name]]
-    return nasbench(*PATHS[name], *words, option(name, argument), target, *more, cwd=folder)
+    return nasbench(*PATHS[name], *words, option(name, argument), target, *more, cwd=folder, unread=unread)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -221,6 +223,11 @@ def _tried(folder: Path, name: str, argument: str, file: str) -> None:
         assert (alone.code, shown[0], len(shown)) == (0, written[0], len(written)), "nothing else on standard output"
     if OUTPUTS[name][argument].kind == "arrays":
         assert "standard output" in refused(folder, name, argument, "-", file)
+    before = contents(folder)
+    target.unlink()
+    unread = call(folder, name, argument, str(target), file, unread=True)
+    assert unread.code == 0, unread
+    assert contents(folder).keys() == before.keys(), "a reader that ends, e.g. head, takes no output away"
     before = contents(folder)
     for size in (0, 50):  # bytes that fit on the disk
         with files_of_at_most(size):

@@ -143,7 +143,7 @@ def folder(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def call(folder: Path, name: str, target: str, *more: str, given: str = "") -> Done:
+def call(folder: Path, name: str, target: str, *more: str, given: str = "", unread: bool = False) -> Done:
     """Run a command with an output, with another input in the place of its first one if that is given."""
     words = [*CALLS[name], *more]
     if given:
@@ -151,7 +151,8 @@ def call(folder: Path, name: str, target: str, *more: str, given: str = "") -> D
     if name == "rerun":
         with Results(folder / "trained.h5") as results:
             words[0] = results.runs()["run"].iloc[0]
-    return nasbench(*PATHS[name], *words, *(() if name == "write" else ("-o",)), target, cwd=folder)
+    named = () if name == "write" else ("-o",)
+    return nasbench(*PATHS[name], *words, *named, target, cwd=folder, unread=unread)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -228,6 +229,8 @@ def written(folder: Path, name: str) -> None:
     page = ["x.html"] if name == "measure" else []
     assert sorted(os.listdir(target.parent)) == ["x.h5", *page], "nothing is left of what failed"
     assert rows(target)
+    assert call(folder, name, "unread.h5", unread=True).code == 0
+    assert rows(folder / "unread.h5") == rows(target), "a reader that ends, e.g. head, takes no row away"
     if OTHERS[name].existing != APPENDED:
         refused(folder, name, str(target))
         return
@@ -272,6 +275,8 @@ def test_model_files_are_made_and_stay_on_a_full_disk(name, folder, trained):
         assert (done.code, done.err.count("error: "), "Traceback" in done.err) == (2, 1, False), (size, done)
     assert call(folder, name, str(target)).code == 0
     assert os.listdir(target.parent) == [target.name], "nothing is left of what failed"
+    assert call(folder, name, output_of(name, "unread"), unread=True).code == 0
+    assert (folder / output_of(name, "unread")).stat().st_size == target.stat().st_size
     before = target.read_bytes()
     refused(folder, name, str(target))
     with files_of_at_most(1000):
@@ -291,7 +296,7 @@ def test_a_data_set_is_written_into_a_missing_folder_and_leaves_nothing_on_a_ful
         assert (done.code, done.err.count("\n")) == (2, 1), done
         assert "File too large" in done.err
         assert os.listdir(target.parent) == []
-    assert call(folder, "write", str(target), "--per-class", "2").code == 0
+    assert call(folder, "write", str(target), "--per-class", "2", unread=True).code == 0
     assert len(list(target.rglob("*.png"))) == 40
 
 

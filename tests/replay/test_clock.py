@@ -153,7 +153,7 @@ class SleepingExecutor(Executor):
         self._idle = [0.0] * devices  # simulated times at which workers became free
         self._ended = threading.Condition()
         self._done: list[tuple[int, float, Evaluation]] = []
-        self._costs: dict[tuple[str, int], float] = {}
+        self.late = 0.0  # seconds by which the search took its latest step after a worker's time
 
     @property
     def share(self) -> float:
@@ -168,7 +168,9 @@ class SleepingExecutor(Executor):
         source = getattr(child.keeper, "source", None)
         base = int(source.stem.rpartition("-")[2]) if source is not None else 0
         cost = float(curves.seconds[code, last - 1] - (curves.seconds[code, base - 1] if base else 0.0))
-        end = self._idle.pop(0) + cost
+        start = self._idle.pop(0)
+        end = start + cost
+        self.late = max(self.late, time.monotonic() - self._began - start * self._scale)
         values = {
             name: tuple(curves.val_acc[code, :last]) for name in ("val_acc", "train_acc", "val_loss", "train_loss")
         }
@@ -195,6 +197,8 @@ class SleepingExecutor(Executor):
             while not self._done:
                 self._ended.wait()
             done, self._done = sorted(self._done, key=lambda item: item[0]), []
+        assert self._began is not None
+        self.late = max(self.late, *(time.monotonic() - self._began - end * self._scale for _, end, _ in done))
         self._idle.extend(end for _, end, _ in done)
         return [(ticket, evaluation) for ticket, _, evaluation in done]
 
@@ -218,13 +222,19 @@ def test_a_run_on_sleeping_workers_has_the_order_of_the_clock(
     many = replay(source, setting, range(60), limit, devices=devices)
     gaps = np.diff(many.ends, axis=1).min(axis=1)
     seed = int((gaps / many.ends[:, -1]).argmax())  # a search whose children end at times that differ most
-    scale = 0.03 / float(gaps[seed])
-    assert scale * many.ends[seed, -1] < 6
     found = replay(source, setting, [seed], limit, devices=devices)
     given = {"budget": limit.text, "seed": seed, "cached": "off", "executor": "local", "devices": "cpu,cpu,cpu,cpu"}
     plan = tiny_plan(**settings, **given)
-    search(plan, tmp_path / "x.h5", SleepingExecutor(devices, source, scale))
-    with Results(str(tmp_path / "x.h5")) as results:
+    for gap in (0.03, 0.12, 0.5):  # seconds between two ends; a busy machine is late by more than the first
+        scale = gap / float(gaps[seed])
+        assert scale * many.ends[seed, -1] < 200 * gap
+        path = tmp_path / f"{gap}.h5"
+        workers = SleepingExecutor(devices, source, scale)
+        search(plan, path, workers)
+        if workers.late < gap:
+            break  # else ends came later than the next ones, whose order is that of the machine
+    assert workers.late < gap
+    with Results(str(path)) as results:
         rows = [dict(row) for row in results.children_of(plan.run)]
     choices = [str(list(source.architecture(int(code)).choices)).replace(" ", "") for code in found.codes[0]]
     courses = found.courses
