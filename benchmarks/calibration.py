@@ -65,9 +65,9 @@ def truths(shape: str) -> dict[str, float]:
 
 
 def share(covered: int, given: int, tried: int) -> str:
-    """A cell: percentage, and how many samples had an interval where not all had; "n too small" for none."""
+    """A cell: percentage, and how many samples had an interval where not all had; "no interval" for none."""
     if not given:
-        return "n too small"
+        return "no interval"
     return f"{100 * covered / given:.1f}" + (f" (of {given / tried:.0%})" if given < tried else "")
 
 
@@ -156,7 +156,7 @@ def unequal_spreads(repeats: int) -> list[list[str]]:
             truth = _chance(wide(4000, 5), scores(rng, shape, 4000))
             for few in (n, n // 4):
                 if few < SIZES[1]:
-                    cells.append("n too small")
+                    cells.append("no interval")
                     continue
                 ends = [improvement_interval(wide(few, 5), scores(rng, shape, n)) for _ in range(repeats)]
                 known = [each for each in ends if each.known]
@@ -292,7 +292,7 @@ def tables(repeats: int) -> str:
         "### Six comparisons without a difference: some verdict is wrong",
         markdown(["n", "after Holm's correction", "six Welch tests without it"], families(max(50, repeats // 4))),
         "### Simultaneous 95% bands of medians over 40 budgets",
-        f"With fewer than {LEAST_FOR_BANDS} runs there is none.",
+        f"With fewer than {LEAST_FOR_BANDS} runs there is no simultaneous band.",
         markdown(["lines", "n = 10", "n = 20", "n = 50"], bands(max(50, repeats // 2))),
         "### Friedman's test without a difference: how often it rejects at 5%",
         markdown(

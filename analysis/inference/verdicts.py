@@ -133,7 +133,7 @@ def detectable_text(detectable: float) -> str:
     """
     if math.isnan(detectable):
         return "what this n can detect is not known"
-    return f"detectable at this n: {judged_by().size(detectable, 2)} ({POWER:.0%} power, one test)"
+    return f"detectable at this n: {judged_by().size(detectable, 2)} ({POWER:.0%} power, one test without correction)"
 
 
 def points(value: float) -> str:

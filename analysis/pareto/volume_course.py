@@ -181,7 +181,11 @@ def _detectable(row: Mapping[Hashable, Any]) -> str:
     if row["finding"] != NOT_SHOWN:
         return ""
     known = np.isfinite(row["detectable"])
-    return f"; detectable at this n: {row['detectable']:.2g} ({POWER:.0%} power, one test)" if known else ""
+    return (
+        f"; detectable at this n: {row['detectable']:.2g} ({POWER:.0%} power, one test without correction)"
+        if known
+        else ""
+    )
 
 
 def _interval(row: Mapping[Hashable, Any]) -> str:

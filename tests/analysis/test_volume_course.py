@@ -106,7 +106,10 @@ def test_small_differences_of_hypervolumes_are_never_called_equivalent():
     gap = np.mean(ends["random"]) - np.mean(ends["nsga2"])
     assert line.startswith(f"random - nsga2: {gap:+.3g} [")
     assert ", n=40 and 40, A12 " in line
-    assert f"not shown to differ; detectable at this n: {tests['detectable'][0]:.2g} (80% power, one test)." in line
+    assert (
+        f"not shown to differ; detectable at this n: {tests['detectable'][0]:.2g} (80% power, one test without correction)."
+        in line
+    )
     far = volume_tests(courses.assign(hypervolume=courses["hypervolume"] + (courses["strategy"] == "nsga2") * 0.001))
     assert far["finding"].tolist() == ["differs"]
     assert comparison_lines(far)[0].endswith(": differs.")
