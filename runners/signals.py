@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM: both stop a command resumably, and the interruption is always recorded."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP (a terminal that was closed): they stop a command resumably, and the interruption is always recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 _EXPLAINED: Final = "nasbench_explained"
@@ -17,7 +17,7 @@ _EXPLAINED: Final = "nasbench_explained"
 
 @contextmanager
 def termination_as_interrupt(here_only: bool = False) -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C: stop cleanly and resumably.
+    """Treat SIGTERM and SIGHUP like Ctrl-C: stop cleanly and resumably. Where SIGHUP is ignored (nohup), it stays so.
 
     Args:
         here_only: whether processes that are forked inside end at once, as without this function.
@@ -30,17 +30,20 @@ def termination_as_interrupt(here_only: bool = False) -> Iterator[None]:
         return
     process = os.getpid()
 
-    def interrupt(*_: Any) -> None:
+    def interrupt(number: int, _: Any) -> None:
         if here_only and os.getpid() != process:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGTERM)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    treated = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in treated}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def explained(interrupt: KeyboardInterrupt) -> KeyboardInterrupt:
@@ -84,7 +87,7 @@ def handlers_kept() -> Iterator[None]:
 
 @contextmanager
 def interruptions_deferred() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block has ended; other threads receive no signals anyway."""
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until the block has ended; other threads receive no signals anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -102,7 +105,7 @@ def interruptions_deferred() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore SIGINT within the block, while the interruption is being recorded."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP within the block, while the interruption is being recorded."""
     with handlers_kept():
         if threading.current_thread() is threading.main_thread():
             for number in _STOPPING:

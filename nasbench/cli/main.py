@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 import click
 
 from nasbench import __version__
-from nasbench.cli.output import complain, drop_output, only_text_on_terminals, wants_colour, with_verbosity
+from nasbench.cli.output import complain, wants_colour, with_verbosity
 from nasbench.cli.outputs import with_outputs
 from nasbench.errors import DataFaults, NasbenchError, blamed_part
 from nasbench.runners.signals import is_explained, termination_as_interrupt
+from nasbench.streams import drop_output, guarded_streams
 from nasbench.texts import shortened
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -153,10 +154,10 @@ _NAME_ERRORS = (
 )
 
 
-class _BrokenPipe(Exception):
-    """A pipe broke that is no standard stream. Click would end silently after a BrokenPipeError."""
+class _Raised(Exception):
+    """An exception of a kind that click would turn into an end without a word: a pipe that broke, or ended."""
 
-    def __init__(self, error: BrokenPipeError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -226,13 +227,16 @@ class LazyGroup(click.Group):
             What the command returned.
 
         Raises:
-            _BrokenPipe: when a pipe broke that is no standard stream.
+            _Raised: when a pipe broke, or ended, that is no standard stream.
+            OSError: other errors of the system, as they are.
             _Interrupted: after Ctrl-C or SIGTERM.
         """
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _BrokenPipe(error) from error
+        except (EOFError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EPIPE:
+                raise
+            raise _Raised(error) from error
         except KeyboardInterrupt as interrupt:
             raise _Interrupted(is_explained(interrupt)) from interrupt
 
@@ -323,7 +327,7 @@ def main() -> None:
     Raises:
         OSError: when a system call fails for another reason than a name, or a full or failing disk.
     """
-    with only_text_on_terminals():
+    with guarded_streams():
         _run()
 
 
@@ -364,7 +368,7 @@ def _run() -> None:
         place = repr(error.filename) if error.filename else "standard output or a file"
         complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
-    except _BrokenPipe as wrapper:
+    except _Raised as wrapper:
         if blamed_part(wrapper.error) is None:
             raise wrapper.error from None
         _complain_of_a_part(wrapper.error)
@@ -376,7 +380,11 @@ def _run() -> None:
 
 def _complain_of_a_part(error: Exception) -> NoReturn:
     """Print whose code raised an exception, and exit."""
-    complain(f"{blamed_part(error)} raised {_at_its_place(error)}; the traceback is in {_written_traceback(error)}")
+    try:
+        said = f"the traceback is in {_written_traceback(error)}"
+    except OSError as failed:
+        said = f"the traceback could not be written ({failed.strerror})"
+    complain(f"{blamed_part(error)} raised {_at_its_place(error)}; {said}")
     sys.exit(2)
 
 

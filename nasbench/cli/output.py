@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import logging
 import os
-import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Any, Final
 
@@ -38,11 +35,6 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     "wrong": {"fg": "red", "bold": True},
     "log": {"dim": True},
 }
-
-
-# Sequences of the first group are kept, others are escaped; line breaks and tabs are neither.
-_BUT_COLOURS: Final = re.compile(r"(\x1b\[[0-9;]*m)|[^\n\t\x20-\x7e]")
-_BUT_PROGRESS: Final = re.compile(r"(\x1b\[[0-9;]*[mAK]|\r)|[^\n\t\x20-\x7e]")
 
 
 class Verbosity(IntEnum):
@@ -174,96 +166,6 @@ def wants_colour() -> bool | None:
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR") else None
-
-
-@contextlib.contextmanager
-def only_text_on_terminals() -> Iterator[None]:
-    """Let the standard streams write control characters as escapes, and lose text that nobody reads.
-
-    This is the one place for terminals and pipes. Names of files and texts of other programs may hold any character.
-    Colours, line breaks, tabs and what progress bars need stay. A reader that has ended, e.g. `head`, ends no command:
-    files are still to be written, and the exit code may be a verdict.
-    """
-    _open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a character that the encoding of the terminal lacks
-    out, err = _Printed(sys.stdout, _BUT_COLOURS), _Printed(sys.stderr, _BUT_PROGRESS)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        yield
-
-
-def _open_closed_streams() -> None:
-    """Let standard streams that the caller has closed read and write nothing.
-
-    The next file that is opened would get the number of a closed stream, and what is printed there.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the least free number, which is this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))
-
-
-def is_read() -> bool:
-    """Whether a program may still read standard output; False after a reader as `head` has ended."""
-    return not (isinstance(sys.stdout, _Printed) and sys.stdout.unread)
-
-
-def drop_output() -> None:
-    """Send what else goes to standard output nowhere."""
-    _drop(sys.stdout)
-
-
-def _drop(stream: Any) -> None:
-    with contextlib.suppress(io.UnsupportedOperation):  # a text in memory in the place of a stream
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
-
-
-class _Printed:
-    """A text stream that escapes what it writes, drops it after its reader has ended, and is otherwise the stream itself."""
-
-    def __init__(self, stream: Any, unwanted: re.Pattern[str]) -> None:
-        self._stream, self._unwanted = stream, unwanted
-        self.unread = False
-
-    def write(self, text: str) -> int:
-        if not (text.isascii() and text.replace("\n", "").isprintable()):  # ten times as fast as the expression
-            text = self._unwanted.sub(_kept_or_escaped, text)
-        try:
-            return int(self._stream.write(text))
-        except BrokenPipeError:
-            self._lose()
-            return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            self._lose()
-
-    def _lose(self) -> None:
-        """Send nowhere what is in the stream's buffer, and what comes later."""
-        self.unread = True
-        _drop(self._stream)
-        self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _kept_or_escaped(found: re.Match[str]) -> str:
-    return found[0] if found[1] else printable(found[0])
 
 
 def complain(message: str, lines: bool = False) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.output import is_read
+from nasbench.streams import wait_while_read
 
 if TYPE_CHECKING:
     from nasbench.runners.search.status import FileStatus, RunStatus, Writer
@@ -40,9 +39,8 @@ def status(file: str, watch: float, form: str) -> None:
             click.echo(json.dumps(found.as_dict()))
         else:
             _print(found)
-        if not (watch and is_read()):
+        if not (watch and wait_while_read(watch)):
             return
-        time.sleep(watch)
 
 
 def _print(found: FileStatus) -> None:

@@ -118,7 +118,8 @@ atexit.register(WORKER.close)
 
 def serve() -> None:
     """Answer requests from standard input until it ends; the main function of the worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C, and kills this one
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent process handles them, and kills this one
+        signal.signal(number, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output that a library prints must not mix with the replies
     while True:

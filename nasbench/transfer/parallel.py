@@ -15,6 +15,7 @@ from torch import Tensor, distributed
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from nasbench.errors import InputError, NasbenchError
+from nasbench.streams import guard_streams
 from nasbench.training.evaluate import resolve_device
 
 Job = TypeVar("Job")
@@ -135,6 +136,7 @@ def _start(
     process: int, work: Callable[[Share, Job], None], job: Job, device: str, processes: int, folder: str
 ) -> None:
     """Do one process's share; a NasbenchError goes into the folder, because spawn would not keep its type."""
+    guard_streams()
     place = Path(folder).resolve()
     try:
         _join(work, job, device, process, processes, f"file://{place / 'meeting'}")

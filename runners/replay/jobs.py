@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench.runners.replay.clock import Courses
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, is_vectorized, replay
+from nasbench.streams import guard_streams
 from nasbench.tabular.surrogates.table import SurrogateTable
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
@@ -129,6 +130,7 @@ def _start(table: Table, budget: ReplayBudget, outcome_from: OutcomeFrom, device
     import torch
 
     global _given
+    guard_streams()
     _given = (table, budget, outcome_from, devices)
     torch.set_num_threads(1)  # the workers share the cores
 

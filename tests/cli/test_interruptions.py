@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end every command with one line and code 130, and leave no half output."""
+"""SIGTERM, SIGHUP and Ctrl-C end every command with one line and code 130, and leave no half output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from commands import nasbench
 from store_rows import write
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CELLS = "cell,score\n[3 3 1 0 2 1],0.5\n"
 IMPORT = ("import", "csv", "in.csv", "--space", "nasbench201", "--map", "architecture=cell", "--map", "val_acc=score")
 CALLS = {
@@ -21,20 +22,20 @@ CALLS = {
 
 
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", STOPPING)
 @pytest.mark.parametrize("name", CALLS)
 def test_one_line_and_no_half_output(name, number, tmp_path, monkeypatch):
     write(tmp_path / "a.h5", 3)
     (tmp_path / "in.csv").write_text(CELLS)
     words, place = CALLS[name]
-    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    before = [signal.getsignal(each) for each in STOPPING]
     with monkeypatch.context() as patched:
         patched.setattr(place, lambda *_, **__: os.kill(os.getpid(), number))
         done = nasbench(*words, cwd=tmp_path)
     assert (done.code, done.out, done.err.count("\n")) == (130, "", 1)
     assert done.err.startswith("interrupted before its end")
     assert sorted(os.listdir(tmp_path)) == ["a.h5", "in.csv"]
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+    assert [signal.getsignal(each) for each in STOPPING] == before
 
 
 def test_a_command_that_says_how_to_go_on_says_it_once(tmp_path, monkeypatch):

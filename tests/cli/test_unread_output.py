@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,22 +17,41 @@ from nasbench.store.maintenance.checking import check_file
 
 CLAIMS = Path(__file__).parents[2] / "results" / "claims.h5"
 NASBENCH = f"{sys.executable} -m nasbench"
-FAULTY = """
-from nasbench import Strategy
+STRATEGY = """
+import numpy
+import nasbench
 
-class Faulty(Strategy):
+class Mine(nasbench.Strategy):
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self.rng = numpy.random.default_rng(seed)
+
     def ask(self):
-        raise BrokenPipeError(32, "Broken pipe")
+        {statement}
+        return self.space.random(self.rng)
 
-    def tell(self, child):
+    def tell(self, outcome):
         pass
 """
+BENCH = ("bench", "mine.py:Mine", "--seeds", "2", "--task", "digits201-2", "--against", "none")
 
 
-def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def shell(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    # Without PYTHONUNBUFFERED, which may be set here: what is in the buffer meets the closed pipe at the very end.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**inherited, **environment},
     )
+
+
+def strategy(folder: Path, statement: str) -> None:
+    """Write a strategy that executes a statement whenever it is asked."""
+    (folder / "mine.py").write_text(STRATEGY.format(statement=statement))
 
 
 @pytest.fixture
@@ -76,9 +98,10 @@ def test_only_the_lines_that_are_read_are_printed(command: str, folder: Path) ->
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
 
 
-def test_a_status_that_is_watched_ends_with_its_reader(folder: Path) -> None:
-    done = shell(f"{NASBENCH} status {CLAIMS} --watch 0.05 | head -n 1", folder)
-    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+@pytest.mark.parametrize("reader", ["| head -n 1", ">&-"])
+def test_a_status_that_is_watched_ends_with_its_reader(reader: str, folder: Path) -> None:
+    done = shell(f"{NASBENCH} status {CLAIMS} --watch 600 {reader}", folder)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -92,11 +115,70 @@ def test_streams_that_are_closed_take_nothing_away(closed: str, folder: Path) ->
     assert shell(f"{NASBENCH} query missing.h5 {closed}", folder).returncode == 2
 
 
-def test_another_pipe_that_breaks_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(FAULTY)
-    done = nasbench(
-        "bench", "mine.py:Faulty", "--seeds", "2", "--task", "digits201-2", "--against", "none", cwd=tmp_path
-    )
-    assert (done.code, done.err.count("error: ")) == (2, 1)
-    assert "BrokenPipeError: [Errno 32] Broken pipe" in done.err
+@pytest.mark.parametrize("stream", ["1</dev/null", "2</dev/null", "2>/dev/full"])
+def test_a_stream_that_cannot_be_written_takes_nothing_away(stream: str, folder: Path) -> None:
+    assert shell(f"{NASBENCH} export a.h5 -o a.csv {stream}", folder).returncode == 0
+    assert (folder / "a.csv").stat().st_size
+    assert shell(f"{NASBENCH} query missing.h5 {stream}", folder).returncode == 2, "not 1, which is a verdict"
+
+
+def test_output_of_ascii_has_the_same_guard(folder: Path) -> None:
+    done = shell(f"{NASBENCH} export a.h5 -o a.csv 2>&1 | true", folder, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "a.csv").stat().st_size
+
+
+def test_a_terminal_that_goes_away_takes_nothing_away(tmp_path: Path) -> None:
+    strategy(tmp_path, "print('asked', flush=True)")
+    ours, theirs = pty.openpty()
+    ignored = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)"  # as after nohup, or `disown`
+    program = f"{ignored}; from nasbench.cli import main; sys.argv = {['nasbench', *BENCH]}; main()"
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    assert os.read(ours, 5)
+    os.close(ours)
+    assert process.wait(timeout=120) == 0
+    assert (tmp_path / "bench.html").stat().st_size
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_strategy_prints_takes_nothing_away(jobs: int, tmp_path: Path) -> None:
+    strategy(tmp_path, "print('asked', flush=True)")
+    done = shell(f"{NASBENCH} {' '.join(BENCH)} --seeds 12 --jobs {jobs} 2>&1 | head -n 1", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "bench.html").stat().st_size
+
+
+@pytest.mark.parametrize("reader", ["| true", "> /dev/full"])
+def test_text_in_the_buffer_changes_no_exit_code(reader: str, tmp_path: Path) -> None:
+    strategy(tmp_path, "print('asked'); raise ValueError('mine')")
+    done = shell(f"{NASBENCH} {' '.join(BENCH)} {reader}", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
+    assert "ValueError: mine" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("raise BrokenPipeError(32, 'Broken pipe')", "BrokenPipeError: [Errno 32] Broken pipe"),
+        ("raise type('Mine', (OSError,), {})(32, 'Broken pipe')", "Mine: [Errno 32] Broken pipe"),
+        ("raise EOFError('connection closed')", "EOFError: connection closed"),  # the other end of a broken pipe
+    ],
+)
+def test_another_pipe_that_breaks_is_an_error(statement: str, said: str, tmp_path: Path) -> None:
+    strategy(tmp_path, statement)
+    done = nasbench(*BENCH, cwd=tmp_path)
+    assert (done.code, done.err.count("error: "), done.err.count("\n")) == (2, 1, 1)
+    assert said in done.err
     assert not (tmp_path / "bench.html").exists()
+
+
+def test_an_error_is_told_where_its_traceback_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strategy(tmp_path, "raise ValueError('mine')")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    done = nasbench(*BENCH, cwd=tmp_path)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "ValueError: mine" in done.err
+    assert "could not be written" in done.err
