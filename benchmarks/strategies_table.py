@@ -250,7 +250,7 @@ with a predictor that takes seconds a search, not minutes; [Choose a strategy](s
 NOTES = {
     "digits201-2": """\
 Nearly every search reaches 99% of the best score here, so that this column separates nothing. Do not read the order of the choice's regret as an order of strategies: it is mostly the order in which a
-search meets two cells that have equal searched scores, a single skip connection (191e694b; results/README.md, digits201-2) and a skip connection beside one with a 3x3 convolution (15519c9c).
+search meets two cells that have equal searched scores, a single skip connection (191e694b; results/README.md, digits201-2) and one of two skip connections and a 3x3 convolution (15519c9c).
 The strategies with the least regret of the searched score choose the cell that is the best for the seed that searches see (7fe50c77), and that is no better than the single skip connection for the other seed.
 """,
     "conv-size-cifar16": """\
@@ -269,7 +269,7 @@ These strategies train a super-network first. Its processor seconds are charged,
 The super-network has the images of the table's networks and a third of their cells (N = 1 and not 3, F = 4; DARTS, too, searches with 8 cells for networks of 20),
 and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (results/one_shot_searches.csv). With the weights of the super-network,
 [50 random cells are scored](one-shot.md#measured): tau is Kendall's rank correlation of these scores with the validation accuracies of the table. So few searches separate
-only large differences; each takes a minute or two, and 200 of all six strategies would take 18 hours of a core. Seconds of the super-network and children are means; other values without an interval are equal in all searches.
+only large differences; each takes about a minute of a core, and 200 of all six strategies some 18 hours. The number of searches was raised in steps, from 12 to 20 and more, after the earlier ones were seen; the intervals are not adjusted for that. Seconds of the super-network and children are means; other values without an interval are equal in all searches.
 """
 
 REASONS = {
@@ -289,7 +289,7 @@ Papers print these strategies on NAS-Bench-201, CIFAR-10, with the test accuracy
 "recalled" were not checked in the paper);
 the searches above, up to that budget, stand beside them. Published searches draw one of a cell's trainings at each query, those here see the mean
 of two, and `reinforce_logits` was published with other learning rates in places (results/published_replays.csv), so small differences are
-expected. `nasbench replay --table nb201_tss.npz` repeats the published settings themselves. For the other strategies no published figure is on record for this
+expected. `nasbench replay --table nb201_tss.npz` repeats the published settings of 12,000 s themselves, with `--budget "20000 s"` the others. For the other strategies no published figure is on record for this
 table and budget; [Choose a strategy](strategies.md#regret) has what is published for other spaces.
 """
 

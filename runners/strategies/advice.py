@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from nasbench.runners.strategies.base import StrategyConfig
+
+ENOUGH_MOTION: Final = 0.05  # of a policy's parameters; they start within 0.08 to 0.1 of 0
 
 
 def population_advice(strategy: str, config: StrategyConfig, children: int) -> str:
@@ -42,4 +46,34 @@ def startup_advice(strategy: str, option: str, random: int, children: int) -> st
     return (
         f"{strategy}: the first {random:,} architectures are drawn at random, so with a budget of {children:,} children this is random "
         f"search; take fewer, e.g. {option}={max(1, min(10, children // 4))}"
+    )
+
+
+def policy_advice(strategy: str, rate: float, batch: int, steps: int, children: int) -> str:
+    """Say that a policy which hardly moves within the budget is random search.
+
+    Args:
+        strategy: name of the strategy.
+        rate: learning rate of Adam.
+        batch: children per update.
+        steps: steps of Adam in an update.
+        children: children that the budget pays for, >= 1.
+
+    Returns:
+        A sentence; "" where the parameters can move by 0.05 or more before the last child is drawn: about as far as
+        half of the range in which they start.
+
+    Source: ours. Adam moves a parameter by about its rate in each step.
+    """
+    updates = (children - 1) // batch
+    if not updates:
+        return (
+            f"{strategy}: it learns after each {batch:,} children, so with a budget of {children:,} children it never does, and this is "
+            "random search; take preset=auto, or a smaller batch"
+        )
+    if rate * steps * updates >= ENOUGH_MOTION:
+        return ""
+    return (
+        f"{strategy}: its {updates:,} update{'s' if updates > 1 else ''} at the learning rate {rate:g} hardly move the policy with a budget of "
+        f"{children:,} children, so this is nearly random search; take preset=auto, or a larger learning rate"
     )

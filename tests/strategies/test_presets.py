@@ -104,6 +104,19 @@ def test_a_budget_of_random_architectures_alone_is_said_to_be_random_search(name
     assert kind.advice(config, first + 1) == ""
 
 
+@pytest.mark.parametrize(("name", "batch"), [("ppo", 20), ("reinforce", 8)])
+def test_a_policy_that_hardly_moves_is_said_to_be_random_search(name: str, batch: int):
+    kind = STRATEGIES.get(name)
+    config = kind.config_type()
+    assert f"it learns after each {batch} children" in kind.advice(config, batch)
+    assert "and this is random search" in kind.advice(config, batch), "its first update comes after its last child"
+    assert "its 1 update at" in kind.advice(config, batch + 1)
+    assert "nearly random search" in kind.advice(config, 200)
+    assert kind.advice(config, 12_800) == "", "the papers' searches"
+    for children in (20, 50, 200, 1000):
+        assert kind.advice(kind.config_type(**kind.auto_options(children)), children) == ""
+
+
 def test_samplers_of_optuna_that_are_random_anyway_give_no_advice():
     kind = STRATEGIES.get("optuna")
     for sampler in ("random", "qmc"):

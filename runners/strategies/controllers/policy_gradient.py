@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nasbench.errors import InputError
+from nasbench.runners.strategies.advice import policy_advice
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
 from nasbench.runners.strategies.controllers.controller import Controller, Heads, one_thread, seeded_generator
@@ -117,6 +118,13 @@ class PolicyGradient(Strategy[C]):
         seed: seed of all random draws, >= 0.
         config: the strategy's options; None for their defaults.
     """
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a policy which hardly moves is random search; see `Strategy.advice`."""
+        assert isinstance(config, ControllerConfig)
+        steps = int(getattr(config, "epochs", 1))  # PPO makes several with each batch
+        return policy_advice(cls.name, config.learning_rate, config.batch, steps, children)
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)
