@@ -243,6 +243,8 @@ with a predictor that takes seconds a search, not minutes; [Choose a strategy](s
   searches with its 95% interval (order statistics); one that never reached it counts as longer than the budget.
 - Rows are in the order of their means. Nothing is tested here; `nasbench bench` tests differences between strategies.
 - Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
+- `ppo` and `reinforce` have a learning rate of 0.01, as `preset=auto` gives them for so small budgets; with their papers' rates they would be random search. `evolution` has the options with which it was
+  published on NAS-Bench-201 (population 10, sample 3).
 - `nsga2`, `mo_evolution`, `parego` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
 - `zero_cost` scores untrained networks on its usual images, digits, on all tables; the time for it is in "own s", and not charged to the budget.
 """

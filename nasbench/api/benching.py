@@ -37,6 +37,7 @@ class Benched:
         missing: tasks whose files are not here.
         reproduced: label -> (equal searches, searches), of strategies that have reference runs themselves.
         left_out: reference strategy -> tasks on which it has no runs, so that it is not compared.
+        advice: sentences of the strategies on their options under the budgets of these tasks.
     """
 
     suite: Benchmark
@@ -48,6 +49,7 @@ class Benched:
     missing: tuple[str, ...]
     reproduced: Mapping[str, tuple[int, int]]
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -93,7 +95,7 @@ class Benched:
     @property
     def notes(self) -> list[str]:
         """Sentences: what can be concluded, which tasks were not there, which references were repeated."""
-        found = list(self.compared.notes)
+        found = [*self.compared.notes, *self.advice]
         if self.missing:
             found.append(f"Not searched, because their files are not here: {', '.join(self.missing)}.")
         for label, (equal, searches) in self.reproduced.items():
@@ -187,7 +189,8 @@ def bench(
     made = BenchmarkRuns(loaded.name, loaded.digest, scales, tuple(entries), provenance())
     mine = [entry.shown for entry in entries]
     compared = compare_entries([*entries, *references], mine if references else (), scales, loaded.protocol)
-    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced, left_out)
+    advice = _advice(settings, opened, loaded)
+    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced, left_out, advice)
 
 
 def open_tasks(
@@ -221,6 +224,20 @@ def open_tasks(
     if not opened:
         raise InputError(f"no task of {suite.name} can be read here; give the folder of its files with --tables")
     return opened, [name for name in found if name not in opened]
+
+
+def _advice(settings: Sequence[Setting], opened: Mapping[str, OpenTask], suite: Benchmark) -> tuple[str, ...]:
+    """What strategies say about the large budgets of the tasks, e.g. that they are random search there."""
+    from nasbench.runners.bench.replays import budget_of
+
+    found = []
+    for task, each in opened.items():
+        limit = budget_of(each, suite.protocol).budget
+        children = each.searched.children_of(limit.limit, limit.unit)
+        for setting in settings if children is not None and children >= 1 else ():
+            said = setting.kind.advice(setting.config, round(children))
+            found += [f"On {task}, {said}."] if said else []
+    return tuple(found)
 
 
 def _setting(strategy: StrategyLike) -> Setting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -162,7 +163,9 @@ def measure(
     marks = REPORT_MARKS[".html"]
     if page != STANDARD_OUTPUT:  # before the searches, which may take an hour
         require_output(page, lambda there: has_mark(there, marks))
-    references = None if against is None else [part for part in against.split(",") if part and part != "none"]
+    # A comma before option=value belongs to the options of one strategy.
+    parts = [] if against is None else re.split(r",(?![a-z_]+=)", against)
+    references = None if against is None else [part for part in parts if part and part != "none"]
     found = compare(
         given,
         suite,

@@ -177,9 +177,9 @@ def run(
 
     \b
     Example:
-      nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5
-      nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5 --add-baseline
-      nasbench run --space nasnet --strategy evolution --budget "20 children" --where-arch "params <= 50k"
+      nasbench run --space nasnet:blocks=2 --strategy ppo --option preset=auto --budget "20 children" -o results/ppo.h5
+      nasbench run --space nasnet:blocks=2 --strategy ppo --option preset=auto --budget "20 children" -o results/ppo.h5 --add-baseline
+      nasbench run --space nasnet --strategy local_search --budget "20 children" --where-arch "params <= 50k"
     """
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.protocols.protocol import validated

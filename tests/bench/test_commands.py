@@ -317,6 +317,23 @@ def test_the_strategies_that_were_asked_for_stand_out_on_the_page(tmp_path):
     assert sorted(re.findall(r"polyline\.s(\d)\{stroke-width", page)) == ["0", "1"]  # the first of all strategies
 
 
+def test_settings_with_which_a_strategy_is_random_search_are_said(tmp_path):
+    words = ("--seeds", "5", "--task", "conv-size-cifar16", "--against", "random")
+    done = command("bench", "ppo:preset=paper", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    said = " ".join((done.out + done.err).split())
+    assert "On conv-size-cifar16, ppo: its 5 updates at the learning rate 0.00035 hardly move the policy" in said
+    assert "so this is nearly random search" in html.unescape((tmp_path / "bench.html").read_text())
+    usual = command("bench", "ppo", *words, cwd=tmp_path)
+    assert (usual.code, "random search;" in usual.out + usual.err) == (0, False)
+
+
+def test_a_comma_within_the_options_of_a_reference_does_not_part_it(tmp_path):
+    done = command("bench", "random", "--seeds", "2", "--against", "random,ppo:learning_rate=0.1,batch=3", cwd=tmp_path)
+    assert done.code == 2
+    assert "'ppo:learning_rate=0.1,batch=3'" in done.err
+
+
 def test_every_builtin_strategy_has_papers_with_titles():
     for name in STRATEGIES:
         text = command("cite", "--strategy", name).out
