@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -308,6 +309,9 @@ def replay(
     ]
     if not settings:
         raise InputError("name one strategy or several")
+    for setting in settings if children is not None and children >= 1 else ():
+        if said := setting.kind.advice(setting.config, round(children)):
+            warnings.warn(said, stacklevel=2)  # e.g. that with these options it is random search
     settings = told_apart(settings)
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import commands
 import numpy as np
 import pandas as pd
@@ -106,3 +108,12 @@ def test_what_cannot_be_replayed_is_refused(fields, error, why):
     given = {"table": "digits201", "strategies": "random", "seeds": 2, "budget": "5 children", "progress": False}
     with pytest.raises(error, match=why):
         nasbench.replay(**{**given, **fields})
+
+
+def test_options_with_which_a_strategy_is_random_search_are_warned_of():
+    with pytest.warns(UserWarning, match="population of 100, so this is random search") as seen:
+        nasbench.replay("digits201", "evolution", seeds=2, budget="60 children", progress=False)
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nasbench.replay("digits201", "evolution:population=10,sample=3", seeds=2, budget="60 children", progress=False)
