@@ -229,14 +229,14 @@ def open_tasks(
 def _advice(settings: Sequence[Setting], opened: Mapping[str, OpenTask], suite: Benchmark) -> tuple[str, ...]:
     """What strategies say about the large budgets of the tasks, e.g. that they are random search there."""
     from nasbench.runners.bench.replays import budget_of
+    from nasbench.runners.strategies.advice import advice_on
 
-    found = []
+    found: list[str] = []
     for task, each in opened.items():
         limit = budget_of(each, suite.protocol).budget
         children = each.searched.children_of(limit.limit, limit.unit)
-        for setting in settings if children is not None and children >= 1 else ():
-            said = setting.kind.advice(setting.config, round(children))
-            found += [f"On {task}, {said}."] if said else []
+        said = [advice_on(setting.kind, setting.config, children) for setting in settings]
+        found += [f"On {task}, {line}." for line in said if line]
     return tuple(found)
 
 

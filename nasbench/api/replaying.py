@@ -20,6 +20,7 @@ from nasbench.outputs import output_rules, write_output
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, told_apart, with_measured
 from nasbench.runners.search.budget import Budget
+from nasbench.runners.strategies.advice import advice_on
 from nasbench.spaces.constrained import one_spelling
 from nasbench.tabular.catalogue import table_file
 from nasbench.tabular.tables import Selection, Table
@@ -309,9 +310,9 @@ def replay(
     ]
     if not settings:
         raise InputError("name one strategy or several")
-    for setting in settings if children is not None and children >= 1 else ():
-        if said := setting.kind.advice(setting.config, round(children)):
-            warnings.warn(said, stacklevel=2)  # e.g. that with these options it is random search
+    for setting in settings:
+        if advice := advice_on(setting.kind, setting.config, children):
+            warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
     settings = told_apart(settings)
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)

@@ -27,6 +27,7 @@ from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
+from nasbench.runners.strategies.advice import advice_on
 from nasbench.runners.suite import run_plans
 from nasbench.spaces import Space
 from nasbench.store.writer import finish_packing
@@ -197,9 +198,8 @@ def search(
         "nasbench.search",
     )
     plan = plan_search(with_source(config, given.kind), kind=given.unregistered_kind).as_new()
-    children = plan.budget.children
-    if children is not None and children >= 1 and (said := plan.strategy_kind.advice(plan.options, round(children))):
-        warnings.warn(said, stacklevel=2)  # e.g. that with these options it is random search
+    if advice := advice_on(plan.strategy_kind, plan.options, plan.budget.children):
+        warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
     shown = given.name.rpartition(":")[2].rpartition(".")[2]
     path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
     (run,) = run_with_callbacks(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)

@@ -153,8 +153,9 @@ def note_on_settings(
     if "preset" in given:
         shown = ", ".join(f"{name}={value}" for name, value in used.items()) or "the defaults"
         note(f"{kind.name} with preset={given['preset']}: {shown}", err=True)
-    advice = kind.advice(config, round(children)) if children is not None and children >= 1 else ""
-    if advice:
+    from nasbench.runners.strategies.advice import advice_on
+
+    if advice := advice_on(kind, config, children):
         note(advice, err=True)
 
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from nasbench.runners.strategies.base import StrategyConfig
+from nasbench.runners.strategies.base import Strategy, StrategyConfig
 
 ENOUGH_MOTION: Final = 0.05  # of a policy's parameters; they start within 0.08 to 0.1 of 0
+
+
+def advice_on(kind: type[Strategy[Any]], config: StrategyConfig, children: float | None) -> str:
+    """Ask a strategy for its sentence on a budget, if it is known how many children that pays for.
+
+    Args:
+        kind: the strategy's class.
+        config: its options.
+        children: children that the budget pays for; None if that is not known.
+
+    Returns:
+        A sentence; "" if there is nothing to say.
+    """
+    return kind.advice(config, round(children)) if children is not None and children >= 1 else ""
 
 
 def population_advice(strategy: str, config: StrategyConfig, children: int) -> str:
