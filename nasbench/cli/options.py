@@ -150,11 +150,11 @@ def note_on_settings(
         given: the options as the user gave them.
         children: children that the budget pays for; None if that is not known.
     """
+    from nasbench.runners.strategies.advice import advice_on
+
     if "preset" in given:
         shown = ", ".join(f"{name}={value}" for name, value in used.items()) or "the defaults"
         note(f"{kind.name} with preset={given['preset']}: {shown}", err=True)
-    from nasbench.runners.strategies.advice import advice_on
-
     if advice := advice_on(kind, config, children):
         note(advice, err=True)
 
