@@ -256,7 +256,7 @@ search meets two cells that have equal searched scores, a single skip connection
 The strategies with the least regret of the searched score choose the cell that is the best for the seed that searches see (7fe50c77), and that is no better than the single skip connection for the other seed.
 """,
     "conv-size-cifar16": """\
-The space has 1,024 networks, so that 100 children are a tenth of it. One training's test accuracy has a standard deviation of 0.81 points between seeds, the mean of three that scores a choice 0.47, which is more than the
+The space has 1,024 networks, so that 100 children are a tenth of it. One training's test accuracy has a standard deviation of 0.81 points between seeds, the mean of three that scores a choice 0.47, which is as much as the
 least regrets here: they say that a strategy finds one of the best networks, and not which of them is the best.
 """,
     "nasbench201-cifar10": """\
