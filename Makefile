@@ -37,7 +37,7 @@ demo: $(READY)
 	@echo "Results: $(DEMO). Plots and the data behind them: results/demo/demo-*.png, .svg, .csv."
 	@echo "Next:    . $(BIN)/activate"
 	@echo "         nasbench query $(DEMO) --sort val_acc --head 5"
-	@echo '         nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/first.h5'
+	@echo '         nasbench run --space nasnet:blocks=2 --strategy ppo --option preset=auto --budget "20 children" -o results/first.h5'
 
 # All strategies that search nasbench201, 200 searches each, against the table that ships: about a minute on two cores.
 FAMILY := results/demo/family

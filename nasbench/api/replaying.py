@@ -276,9 +276,9 @@ def replay(
 
     Example:
         >>> import nasbench
-        >>> found = nasbench.replay("digits201", ["random", "evolution"], seeds=5, budget="20 children", progress=False)
+        >>> found = nasbench.replay("digits201", ["random", "local_search"], seeds=5, budget="20 children", progress=False)
         >>> found.summary["strategy"].tolist()
-        ['random', 'evolution']
+        ['random', 'local_search']
     """
     from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
