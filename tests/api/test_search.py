@@ -259,3 +259,9 @@ def test_a_run_without_a_score_has_no_best(tiny):
     assert "none yet" in run._repr_html_()
     with pytest.raises(InputError, match="no child with a score yet"):
         run.draw()
+
+
+def test_options_with_which_a_strategy_is_random_search_are_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="population of 100, so this is random search") as seen:
+        nasbench.search("nasnet:blocks=1", "evolution", "1 child", tmp_path / "a.h5", set=FAKE, progress=False)
+    assert seen[0].filename == __file__

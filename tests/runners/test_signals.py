@@ -42,6 +42,9 @@ def test_a_hang_up_that_is_ignored_stays_so():
     try:
         with termination_as_interrupt():
             os.kill(os.getpid(), signal.SIGHUP)
+    except KeyboardInterrupt:
+        pytest.fail("a hang-up that the caller ignores interrupts")
+    else:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)

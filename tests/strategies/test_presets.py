@@ -113,6 +113,9 @@ def test_a_policy_that_hardly_moves_is_said_to_be_random_search(name: str, batch
     assert "its 1 update at" in kind.advice(config, batch + 1)
     assert "nearly random search" in kind.advice(config, 200)
     assert kind.advice(config, 12_800) == "", "the papers' searches"
+    moved = {"ppo": 9 * 4, "reinforce": 24}[name]  # steps of Adam before the last of 200 children
+    for rate, said in ((0.051 / moved, False), (0.049 / moved, True)):
+        assert bool(kind.advice(kind.config_type(learning_rate=rate), 200)) == said
     for children in (20, 50, 200, 1000):
         assert kind.advice(kind.config_type(**kind.auto_options(children)), children) == ""
 
