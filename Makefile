@@ -44,8 +44,9 @@ FAMILY := results/demo/family
 
 family: $(READY)
 	rm -f $(FAMILY).h5
-	OMP_NUM_THREADS=1 $(BIN)/nasbench replay --table results/digits201.h5 --strategy random --strategy evolution \
-	  --strategy local_search --strategy reinforce_logits --strategy reinforce --strategy ppo --strategy zero_cost:score=params \
+	OMP_NUM_THREADS=1 $(BIN)/nasbench replay --table results/digits201.h5 --strategy random \
+	  --strategy evolution:population=10,sample=3 --strategy local_search --strategy reinforce_logits \
+	  --strategy reinforce:preset=auto --strategy ppo:preset=auto --strategy zero_cost:score=params \
 	  --seeds 200 --budget "200 gpu-seconds" --jobs 2 -o $(FAMILY).h5 --plot $(FAMILY)-regret
 	$(BIN)/nasbench ranks $(FAMILY).h5 --score test_acc
 	$(BIN)/nasbench targets $(FAMILY).h5 --table results/digits201.h5 --share-of-best 0.99 --score test_acc

@@ -13,6 +13,7 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,10 @@ BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
 SIZES = (3, 5, 10, 20, 50)
 SHAPES = ("normal", "skewed", "tied")
 SPREADS = {"normal": 0.01, "skewed": 0.02, "tied": 0.012}  # standard deviations
+RANK_TESTS = ("p", "mann_whitney_p", "brunner_munzel_p")
+REJECTING = ("both reject (the verdict)", "Mann-Whitney rejects", "Brunner-Munzel rejects")
+WIDER = (3, 5)  # spread of the first over that of the second
+UNEVEN_SIZES = ((5, 5), (10, 10), (50, 50), (5, 20), (5, 200), (10, 200), (50, 200), (200, 50))
 CHILDREN = 40  # of a made-up search, for bands
 
 
@@ -110,13 +115,39 @@ def two_samples(repeats: int) -> list[list[str]]:
                     ends = [Interval(row[f"{part}_low"], row[f"{part}_high"], "") for row in found]
                     known = [each for each in ends if each.known]
                     cells.append(share(sum(_holds(each, truth) for each in known), len(known), repeats))
-                for p in ("p", "welch_p"):
-                    tried = [row[p] for row in found if not math.isnan(row[p])]
-                    cells.append(share(sum(value < SIGNIFICANT for value in tried), len(tried), len(tried)))
+                cells += [rejected(found, p) for p in (*RANK_TESTS, "welch_p")]
                 tried = [row["tost_p"] for row in found if not math.isnan(row["tost_p"])]
                 size = share(sum(value < SIGNIFICANT for value in tried), len(tried), len(tried))
                 noted = sum(not math.isnan(row["uneven_skew"]) for row in found)
                 rows.append([shape, str(n), name, *cells, size if shift else "", f"{100 * noted / repeats:.1f}"])
+    return rows
+
+
+def rejected(found: list[dict[str, Any]], test: str) -> str:
+    """A cell: how often the test's p is below 5%, of the comparisons that have one."""
+    tried = [row[test] for row in found if not math.isnan(row[test])]
+    return share(sum(value < SIGNIFICANT for value in tried), len(tried), len(tried))
+
+
+def rank_tests(repeats: int) -> list[list[str]]:
+    """Rows of how often tests of ranks reject strategies of unequal spread, each of which wins half of all pairs."""
+    rows = []
+    for shape in SHAPES:
+        for times in WIDER:
+            rng = np.random.default_rng([16, times, SHAPES.index(shape)])
+            centre = truths(shape)["median"]
+            wide, narrow = centre + times * (scores(rng, shape, 4000) - centre), scores(rng, shape, 4000)
+            # Of skewed scores, equal medians are not enough: with the median of all differences, each wins half of all pairs.
+            shift = float(np.median(narrow - wide[:, None])) if shape == "skewed" else 0.0
+            for first, second in UNEVEN_SIZES:
+                found = [
+                    compare_groups(
+                        centre + shift + times * (scores(rng, shape, first) - centre), scores(rng, shape, second)
+                    )
+                    for _ in range(repeats)
+                ]
+                cells = [rejected(found, p) for p in RANK_TESTS]
+                rows.append([shape, f"1:{times}", f"{first} and {second}", *cells])
     return rows
 
 
@@ -267,7 +298,7 @@ def tables(repeats: int) -> str:
                 "strategies",
                 "difference of means",
                 "A12",
-                "Mann-Whitney rejects",
+                *REJECTING,
                 "Welch rejects",
                 "TOST errs",
                 "with a note",
@@ -289,6 +320,10 @@ def tables(repeats: int) -> str:
             ],
             unequal_spreads(4 * repeats),
         ),
+        "### Two strategies of which each wins half of all pairs, the first with the larger spread: how often tests reject at 5%",
+        "Each rejection is an error. The first number of searches is that of the strategy with the larger spread. Four times as "
+        "many repeats.",
+        markdown(["scores", "spreads", "n", *REJECTING], rank_tests(4 * repeats)),
         "### Six comparisons without a difference: some verdict is wrong",
         markdown(["n", "after Holm's correction", "six Welch tests without it"], families(max(50, repeats // 4))),
         "### Simultaneous 95% bands of medians over 40 budgets",

@@ -17,7 +17,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.intervals import TOO_SMALL, mean_interval
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
-from nasbench.analysis.inference.verdicts import DIFFERS, NOT_SHOWN, comparison_text, detectable_text
+from nasbench.analysis.inference.verdicts import DIFFERS, NOT_SHOWN, RANK_TESTS, comparison_text, detectable_text
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import average_rank_intervals, average_ranks, expected_ranks, friedman
 from nasbench.benchmark.definition import Comparison
@@ -309,7 +309,7 @@ def _notes(scores: pd.DataFrame, tests: Mapping[str, pd.DataFrame], protocol: Co
     tasks, strategies = scores["task"].nunique(), scores["strategy"].nunique()
     families = {len(table) for table in tests.values()}
     notes = [
-        f"Pairs are tested on each task by itself: Mann and Whitney's test of the final scores, two-sided, with Holm's "
+        f"Pairs are tested on each task by itself: the {RANK_TESTS}, of the final scores, with Holm's "
         f"correction over {' or '.join(map(str, sorted(families)))} comparisons at {1 - protocol.level:.0%}. A win is a "
         "difference that is shown, a tie one that is not shown at these numbers of searches: no proof of equality. Tests and "
         "intervals are over seeds of the search; the noise of the tables' own trainings is not in them."

@@ -13,7 +13,7 @@ import pandas as pd
 from nasbench.analysis.bench.charts import Span, cliques, curve_chart, rank_chart, span_chart
 from nasbench.analysis.bench.comparison import Compared, won
 from nasbench.analysis.bench.targets import shares_at, target_curves
-from nasbench.analysis.inference.verdicts import p_text
+from nasbench.analysis.inference.verdicts import RANK_TESTS, p_text
 from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.tables import NONE, ReportCell, ReportColumn, ReportTable
 from nasbench.analysis.report.templates import policy, rendered
@@ -259,7 +259,7 @@ def _ranks_part(found: Compared, ranks: Mapping[str, float], place: Mapping[str,
         (tests,) = found.tests.values()
         differ = frozenset(frozenset((row["first"], row["second"])) for row in tests.to_dict("records") if won(row))
         joined_by = cliques(ranks, differ)
-        under = f"Bars join strategies of which no two are shown to differ (Mann and Whitney's test, Holm over {len(tests)} pairs, 5%)."
+        under = f"Bars join strategies of which no two are shown to differ ({RANK_TESTS}, Holm over {len(tests)} pairs, 5%)."
     else:
         joined_by, under = [], "Only the strategies compared with references are tested, so that no bars are drawn."
     return Part("Ranks", rank_chart(ranks, joined_by, place, "Ranks of strategies"), under=under)
@@ -376,7 +376,7 @@ def tests_table(tests: pd.DataFrame) -> ReportTable:
             ReportColumn("n"),
             ReportColumn("Difference, points", meaning="Of mean accuracies, first - second, with interval"),
             ReportColumn("Better in", meaning="Pairs of searches in which the first is better; ties count half"),
-            ReportColumn("p", meaning="Mann and Whitney's, two-sided"),
+            ReportColumn("p", meaning=RANK_TESTS[0].upper() + RANK_TESTS[1:]),
             ReportColumn("Holm p", meaning="After Holm's correction over all comparisons of the task"),
             ReportColumn(
                 "Detectable", meaning="Smallest difference that Welch's test finds in 80% of cases, in points"

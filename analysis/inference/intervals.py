@@ -381,6 +381,27 @@ def welch_error(first: Floats, second: Floats) -> tuple[float, float]:
     return math.sqrt(sum(parts)), freedom
 
 
+def placements(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Compute for each run which share of the other side's runs the first side's run beats, equal ones half.
+
+    Args:
+        first: scores of the first strategy, [n1], n1 >= 1.
+        second: scores of the second strategy, [n2], n2 >= 1.
+
+    Returns:
+        The share of runs of the second that each run of the first beats, [n1], and the share of runs of the first that
+        beat each run of the second, [n2]. The mean of both is A12.
+
+    Source: DeLong, DeLong & Clarke-Pearson 1988.
+    """
+
+    def beaten(runs: Floats, others: Floats) -> Floats:
+        others = np.sort(others)
+        return (np.searchsorted(others, runs, "left") + np.searchsorted(others, runs, "right")) / 2 / len(others)
+
+    return beaten(first, second), 1 - beaten(second, first)
+
+
 def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) -> Interval:
     """Interval of the probability that a run of the first beats one of the second (A12): t on the logit scale.
 
@@ -408,9 +429,9 @@ def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) ->
         return refused()
     if np.ptp(np.concatenate([first, second])) == 0:
         return all_equal()
-    better = (np.sign(first[:, None] - second[None, :]) + 1) / 2  # 1/2 where both are equal
-    found = float(better.mean())
-    error, freedom = welch_error(better.mean(axis=1), better.mean(axis=0))
+    of_first, of_second = placements(first, second)
+    found = float(of_first.mean())
+    error, freedom = welch_error(of_first, of_second)
     if found in (0, 1):
         return _newcombe_interval(found, m, n, level)
     reach = t_quantile((1 + level) / 2, freedom) * error / (found * (1 - found))

@@ -1,4 +1,4 @@
-"""The Mann-Whitney test, exact for small samples with equal scores as well."""
+"""Tests of ranks: that of Mann and Whitney, exact for small samples with equal scores as well, and that of Brunner and Munzel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.analysis.inference.distributions import normal_above
+from nasbench.analysis.inference.distributions import normal_above, t_above
+from nasbench.analysis.inference.intervals import placements, welch_error
 
 Floats = NDArray[np.float64]
 EXACT_UP_TO = 8  # scores of the smaller sample: scipy's own bound for samples without equal scores
@@ -66,6 +67,31 @@ def mann_whitney(a: Floats, b: Floats) -> RankSums:
             return RankSums(u, _exact_p(doubled, len(b), int(doubled.sum()) - observed))
         return RankSums(u, _exact_p(doubled, len(a), observed))
     return RankSums(u, _approximate_p(u, smaller, larger, ties))
+
+
+def brunner_munzel(a: Floats, b: Floats) -> float:
+    """Test whether runs of one sample beat those of another in half of all pairs, whatever the two spreads are.
+
+    Formula: T = (A - 1/2) / se, with A and se of `intervals.improvement_interval` (the probability that a score of the
+    first is higher, and the error by placements), against t(f), f by Satterthwaite. With few scores the test is liberal:
+    at 5 and 5 equal ones it rejects 8% at 5%. Mann and Whitney's is exact there, but takes equal spreads for granted.
+
+    Args:
+        a: scores of the first sample, [n1], n1 >= 2.
+        b: scores of the second sample, [n2], n2 >= 2.
+
+    Returns:
+        The two-sided p value. 0 where every score of one sample is higher, since se is 0; 1 if all scores are equal.
+
+    Source: Brunner & Munzel 2000, "The nonparametric Behrens-Fisher problem: asymptotic theory and a small-sample
+    approximation".
+    """
+    of_first, of_second = placements(a, b)
+    apart = float(of_first.mean()) - 0.5
+    error, freedom = welch_error(of_first, of_second)
+    if error > 0:
+        return min(1.0, 2 * t_above(abs(apart) / error, freedom))
+    return 1.0 if apart == 0 else 0.0
 
 
 def mean_ranks(scores: Floats) -> tuple[Floats, NDArray[np.int64]]:

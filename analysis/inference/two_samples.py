@@ -19,7 +19,7 @@ from nasbench.analysis.inference.intervals import (
     uneven_skew,
     welch_error,
 )
-from nasbench.analysis.inference.rank_sums import mann_whitney
+from nasbench.analysis.inference.rank_sums import brunner_munzel, mann_whitney
 from nasbench.analysis.inference.verdicts import finding
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,8 @@ _MAGNITUDES = ((0.56, "negligible"), (0.64, "small"), (0.71, "medium"))  # Vargh
 COMPARISON = (
     *("n_first", "n_second", "difference", "difference_low", "difference_high", "interval"),
     *("improvement", "improvement_low", "improvement_high"),
-    *("cliffs_delta", "hedges_g", "magnitude", "u", "p", "welch_t", "welch_p"),
+    *("cliffs_delta", "hedges_g", "magnitude", "u", "p"),
+    *("mann_whitney_p", "brunner_munzel_p", "welch_t", "welch_p"),
     *("margin", "tost_p", "detectable", "uneven_skew"),
 )
 
@@ -46,24 +47,28 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float | N
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval
         (`intervals.difference_interval`); improvement (the probability that a run of first beats one of second, ties
         half; Vargha and Delaney's A12) with improvement_low and improvement_high (`intervals.improvement_interval`);
-        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (two-sided Mann-Whitney,
-        `rank_sums.mann_whitney`); welch_t, welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable
+        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u and mann_whitney_p (`rank_sums.mann_whitney`),
+        brunner_munzel_p (`rank_sums.brunner_munzel`), p (the larger of these two); welch_t, welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable
         (`equivalence.detectable_difference`, a fraction); uneven_skew (`intervals.uneven_skew`). Intervals and tests are NaN with fewer than 5 scores on a
-        side.
+        side. The larger p is that of "both tests reject": Mann and Whitney's alone rejects equal strategies too often where
+        the side with fewer runs has the larger spread (17 to 25% at 5 and 200 runs), Brunner and Munzel's alone where both
+        have few runs.
 
-    Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
+    Source: Mann & Whitney 1947; Brunner & Munzel 2000; Berger 1982, "Multiparameter hypothesis testing and acceptance
+    sampling", for a p value of two tests that must both reject; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
     language effect size statistics of McGraw and Wong", for A12.
     """
     row: dict[str, Any] = {"n_first": len(a), "n_second": len(b)} | _effects(a, b)
     apart, better = difference_interval(a, b, level), improvement_interval(a, b, level)
     row |= {"difference_low": apart.low, "difference_high": apart.high, "interval": apart.method}
     row |= {"improvement_low": better.low, "improvement_high": better.high}
-    row |= dict.fromkeys(("u", "p", "welch_t", "welch_p", "detectable"), math.nan)
+    row |= dict.fromkeys(("u", "p", "mann_whitney_p", "brunner_munzel_p", "welch_t", "welch_p", "detectable"), math.nan)
     tost_p = math.nan if margin is None else equivalence_p(a, b, margin)
     row |= {"margin": math.nan if margin is None else margin, "tost_p": tost_p, "uneven_skew": uneven_skew(a, b)}
     if min(len(a), len(b)) < LEAST_RUNS["difference"]:
         return row
-    row |= mann_whitney(a, b)._asdict()
+    ranks, uneven = mann_whitney(a, b), brunner_munzel(a, b)
+    row |= {"u": ranks.u, "p": max(ranks.p, uneven), "mann_whitney_p": ranks.p, "brunner_munzel_p": uneven}
     if np.ptp(a) > 0 or np.ptp(b) > 0:
         error, freedom = welch_error(a, b)
         ratio = row["difference"] / error

@@ -14,6 +14,7 @@ from nasbench.analysis.inference.equivalence import POWER, SIGNIFICANT
 from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.scores import judged_by
 
+RANK_TESTS = "larger p of Mann-Whitney's and Brunner-Munzel's tests, two-sided"  # `two_samples.compare_groups`
 DIFFERS, EQUIVALENT, NOT_SHOWN = "differs", "equivalent", "not shown to differ"
 
 

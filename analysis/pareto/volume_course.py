@@ -170,7 +170,7 @@ def comparison_lines(tests: pd.DataFrame) -> list[str]:
     """
     return [
         f"{row['first']} - {row['second']}: {row['difference']:+.3g} {_interval(row)}, n={row['n_first']} and {row['n_second']}, "
-        f"A12 {row['improvement']:.2f}, Mann-Whitney p = {row['p']:.2g} (Holm {row['p_holm']:.2g}): {row['finding']}"
+        f"A12 {row['improvement']:.2f}, p = {row['p']:.2g} (Holm {row['p_holm']:.2g}): {row['finding']}"
         f"{_detectable(row)}."
         for row in tests.to_dict("records")
     ]

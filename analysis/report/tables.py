@@ -13,7 +13,7 @@ from nasbench.analysis.comparison.bands import ORDER_STATISTICS
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.inference.intervals import ALL_EQUAL, TOO_SMALL
-from nasbench.analysis.inference.verdicts import comparisons_text
+from nasbench.analysis.inference.verdicts import RANK_TESTS, comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.statistics.final_scores import STATISTICS
@@ -216,7 +216,10 @@ def tests_table(found: Contents) -> ReportTable:
         ReportColumn(
             "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
         ),
-        ReportColumn("p", meaning="Mann-Whitney, two-sided, after Holm's correction over the comparisons of a score"),
+        ReportColumn(
+            "p",
+            meaning=f"{RANK_TESTS[0].upper()}{RANK_TESTS[1:]}, after Holm's correction over the comparisons of a score",
+        ),
         ReportColumn("Effect", "text", "Of the share of pairs, in the words of Vargha and Delaney"),
     )
     table = ReportTable(columns)

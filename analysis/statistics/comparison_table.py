@@ -26,7 +26,7 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
         margin: margin of equivalence, a fraction, > 0.
 
     Returns:
-        first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding,
+        first, second, difference with low and high, p (`compare_groups`), p_holm, A12, n ("5+5"), detectable, finding,
         comparisons (tests that p_holm is corrected for), and the sentence of each row (verdict).
 
     Raises:

@@ -21,7 +21,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.friedman import friedman_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, all_equal, refused
-from nasbench.analysis.inference.verdicts import comparisons_text
+from nasbench.analysis.inference.verdicts import RANK_TESTS, comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -312,7 +312,12 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
     if len(set(np.concatenate(groups).tolist())) == 1:
         return f"All {n} runs ended alike: the strategies are not shown to differ."
     found = kruskal(*groups)
-    verdict = "the strategies differ" if found.pvalue < SIGNIFICANT else "the strategies are not shown to differ"
+    # A larger spread alone makes this test reject: it does not say that some strategy is better.
+    verdict = (
+        "their scores differ, in level or spread"
+        if found.pvalue < SIGNIFICANT
+        else "the strategies are not shown to differ"
+    )
     return (
         f"Kruskal-Wallis: H({len(groups) - 1}) = {found.statistic:.3g}, p = {found.pvalue:.3g}: {verdict} (n={n} runs)."
     )
@@ -322,7 +327,7 @@ def least_holm_p(sizes: Sequence[int]) -> float:
     """Smallest p after Holm's correction that all pairs of strategies can give, for scores without ties.
 
     Formula: k (k - 1) / 2 times the least of 2 / C(n_i + n_j, n_i), the p of Mann and Whitney's test where every run of
-    one side is better. With 5 strategies of 5 runs it is 10 x 2 / 252 = 0.079: no pair can be shown to differ.
+    one side is better, and the larger one there. With 5 strategies of 5 runs it is 10 x 2 / 252 = 0.079: no pair can be shown to differ.
 
     Args:
         sizes: runs with a score, by strategy, two or more.
@@ -357,8 +362,8 @@ def bars_text(ranks: pd.DataFrame) -> tuple[bool, str]:
         )
     pairs = comparisons_text(math.comb(len(runs), 2))
     return True, (
-        f"Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over {pairs}, 5%; least "
-        f"attainable p {least:.2g})."
+        f"Bars join strategies of which no two are shown to differ ({RANK_TESTS}, Holm over {pairs}, 5%; "
+        f"least attainable p {least:.2g})."
     )
 
 

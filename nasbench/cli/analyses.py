@@ -151,7 +151,7 @@ def _pairwise(
     table_format: str,
 ) -> None:
     """Print pairwise tests of the runs' final scores, and their sentences."""
-    from nasbench.analysis.inference.verdicts import after_holm
+    from nasbench.analysis.inference.verdicts import RANK_TESTS, after_holm
     from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table, pairs_note
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
     from nasbench.analysis.statistics.saturation import saturation_note
@@ -160,7 +160,7 @@ def _pairwise(
     require_scores(scores)
     notes = [*notes, *filter(None, [pairs_note(runs) if pairs else "", saturation_note(scores)])]
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
-    what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
+    what = "Wilcoxon's, of runs of equal seeds" if pairs else f"the {RANK_TESTS}"
     said = [
         f"Of {judged_by().name(measure)}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
         "mean) and detectable differences (80% power) are of one comparison alone."

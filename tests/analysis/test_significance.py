@@ -48,7 +48,9 @@ def test_statistics_p_values_and_corrections_are_scipys_and_statsmodels(three):
     for row in table.to_dict("records"):
         a, b = three[row["first"]], three[row["second"]]
         rank, welch = stats.mannwhitneyu(a, b), stats.ttest_ind(a, b, equal_var=False)
-        assert (row["u"], row["p"]) == pytest.approx((rank.statistic, rank.pvalue))
+        uneven = stats.brunnermunzel(a, b).pvalue
+        assert (row["u"], row["mann_whitney_p"]) == pytest.approx((rank.statistic, rank.pvalue))
+        assert (row["brunner_munzel_p"], row["p"]) == pytest.approx((uneven, max(rank.pvalue, uneven)))
         assert (row["welch_t"], row["welch_p"]) == pytest.approx((welch.statistic, welch.pvalue))
         assert row["improvement"] == pytest.approx(rank.statistic / (len(a) * len(b)))
         assert row["cliffs_delta"] == pytest.approx(np.mean([np.sign(x - y) for x, y in itertools.product(a, b)]))

@@ -25,13 +25,15 @@ WINDOW = (960, 1538)
 # {demo}: results of the demonstration; {family}, {second}: replayed searches; {figures}: stem of the pictures
 DEMO = "suite run default -o {demo}"
 FAMILY = (
-    "replay --table results/digits201.h5 --strategy random --strategy evolution --strategy local_search "
-    "--strategy reinforce_logits --strategy reinforce --strategy ppo --strategy zero_cost:score=params "
+    "replay --table results/digits201.h5 --strategy random --strategy evolution:population=10,sample=3 "
+    "--strategy local_search --strategy reinforce_logits --strategy reinforce:preset=auto --strategy ppo:preset=auto "
+    "--strategy zero_cost:score=params "
     '--seeds 200 --budget "200 gpu-seconds" --jobs 2 -o {family} --plot {figures}/digits201-replay.png'
 )
 SECOND_EDITION = (
-    "replay --table results/digits201-2.h5 --search-seeds 0 --report-seeds 1 --strategy random --strategy evolution "
-    "--strategy local_search --strategy reinforce_logits --strategy reinforce --strategy ppo "
+    "replay --table results/digits201-2.h5 --search-seeds 0 --report-seeds 1 --strategy random "
+    "--strategy evolution:population=10,sample=3 --strategy local_search --strategy reinforce_logits "
+    "--strategy reinforce:preset=auto --strategy ppo:preset=auto "
     '--strategy zero_cost:score=params --seeds 200 --budget "200 children" --jobs 2 -o {second} '
     "--plot {figures}/digits201-2-replay.png"
 )
