@@ -22,7 +22,7 @@ from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_given
 from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import seconds_without_row
+from nasbench.runners.search.rows import EarlierAttempts, earlier_attempts
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
@@ -180,7 +180,7 @@ def run_plans(
         stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in stored.plans if plan.run not in stored.complete]
         for plan in todo:
-            if plan.config.keep_best and plan.run not in stored.without_row:
+            if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))
         own = [str(path)] if stored.exists else []
         cache = ScoreCache([*own, *cache_files])
@@ -198,8 +198,9 @@ def run_plans(
                 kept = IncumbentModel(incumbent_path(path, plan.run)) if plan.config.keep_best else None
                 until_closed.callback(kept.close if kept is not None else lambda: None)
                 measured = stored.measured.get(plan.run, ())
-                without_row, checkpoints = stored.without_row.get(plan.run, 0.0), checkpoints_of(path, plan, executor)
-                Search(*arguments, without_row, kept, measured, checkpoints).run()
+                earlier = stored.earlier.get(plan.run, EarlierAttempts())
+                checkpoints = checkpoints_of(path, plan, executor)
+                Search(*arguments, earlier, kept, measured, checkpoints).run()
                 if checkpoints is not None:
                     checkpoints.close()
 
@@ -228,7 +229,7 @@ class _Stored(NamedTuple):
         plans: the plans, each with the id that its run has in the file.
         complete: ids of the complete runs in the file.
         rows: id -> rows so far, of the planned runs that are not complete.
-        without_row: id -> `rows.seconds_without_row`, of those of them that are in the file.
+        earlier: id -> what earlier attempts spent beyond these rows, of those of them that are in the file.
         measured: id -> latencies that the run measured so far, for a limit on the latency.
     """
 
@@ -236,7 +237,7 @@ class _Stored(NamedTuple):
     plans: list[SearchPlan]
     complete: set[str]
     rows: dict[str, list[Row]]
-    without_row: dict[str, float]
+    earlier: dict[str, EarlierAttempts]
     measured: dict[str, list[Mapping[str, Any]]]
 
 
@@ -254,14 +255,14 @@ def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) 
     plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
     todo = {plan.run for plan in plans} - complete
-    without_row = {row["run"]: seconds_without_row(row) for row in runs.to_dict("records") if row["run"] in todo}
+    earlier = {row["run"]: earlier_attempts(row) for row in runs.to_dict("records") if row["run"] in todo}
     rows = {run: results.children_of(run) for run in todo}
     sources = {plan.latency_source: plan.run for plan in plans if plan.run in todo and plan.latency_meter is not None}
     measured: dict[str, list[Mapping[str, Any]]] = {run: [] for run in sources.values()}
     for row in results.measurements().to_dict("records") if sources else ():
         if row["source"] in sources:
             measured[sources[row["source"]]].append({str(name): value for name, value in row.items()})
-    return _Stored(True, plans, complete, rows, without_row, measured)
+    return _Stored(True, plans, complete, rows, earlier, measured)
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:

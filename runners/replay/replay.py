@@ -253,13 +253,15 @@ class ReplayBudget:
         usd_per_hour: price of a device-hour; used only for budgets in USD.
 
     Raises:
-        InputError: when a budget in USD could never end.
+        InputError: when the price is no amount of money, or a budget in USD could never end.
     """
 
     budget: Budget
     usd_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.usd_per_hour < math.inf:
+            raise InputError(f"the price of a device-hour is a finite number of USD >= 0; got {self.usd_per_hour}")
         if self.budget.unit == "usd" and not self.usd_per_hour > 0:
             raise InputError(
                 f"budget {self.budget.given!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"

@@ -127,13 +127,13 @@ class Accountant:
         """Charge the searcher's seconds after the last child as uncounted, when the search ends or stops."""
         self.charge_without_row(self.device_seconds(0.0, self.take_searcher_seconds()))
 
-    def restore_wall(self, row: Mapping[str, Any]) -> None:
-        """Set the wall time to that at which a stored row was written.
+    def restore_wall(self, seconds: float) -> None:
+        """Set the wall time to that of earlier attempts.
 
         Args:
-            row: row of a child or a run, with `wall_seconds`.
+            seconds: wall time at which a stored row was written, or of all earlier attempts, >= 0.
         """
-        self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
+        self.ledger.wall_seconds = self._wall_before = seconds
 
     def restored(self, rows: int) -> None:
         """Start measuring after the stored rows were processed.

@@ -23,6 +23,7 @@ from nasbench.runners.search.log import log_child, log_end, log_start
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.row_writer import RowSink, RowWriter
 from nasbench.runners.search.rows import (
+    EarlierAttempts,
     Proposal,
     evaluation_of,
     outcome,
@@ -65,8 +66,7 @@ class Search:
         progress: progress display.
         stop: when set, the run ends as if interrupted; for runs outside the main thread.
         watcher: is notified of each committed child, and may request the run to stop; None for no watcher.
-        without_row: device-seconds that earlier attempts of this run held and no row holds, see
-            `rows.seconds_without_row`.
+        earlier: what earlier attempts of this run spent beyond the stored rows, see `rows.earlier_attempts`; None for none.
         kept: model file of the incumbent; None to keep no weights.
         measured: latencies that earlier attempts of this run measured, for a limit on the latency.
         checkpoints: folder of the trainings that stopped early; None to train children that continue them from the
@@ -83,7 +83,7 @@ class Search:
         progress: Progress,
         stop: threading.Event | None = None,
         watcher: Watcher | None = None,
-        without_row: float = 0.0,
+        earlier: EarlierAttempts | None = None,
         kept: IncumbentModel | None = None,
         measured: Sequence[Mapping[str, Any]] = (),
         checkpoints: Checkpoints | None = None,
@@ -95,7 +95,10 @@ class Search:
         self.watcher = watcher if watcher is not None else Watcher()
         self._kept = kept
         self._writer = RowWriter(sink)
-        self._accountant = Accountant(plan.ledger(), executor.share, plan.strategy_kind.charged_as, without_row)
+        self._earlier = earlier if earlier is not None else EarlierAttempts()
+        self._accountant = Accountant(
+            plan.ledger(), executor.share, plan.strategy_kind.charged_as, self._earlier.without_row
+        )
         if plan.latency_meter is not None:
             plan.latency_meter.remember(measured)
         with self._accountant.searcher():  # some strategies draw their first architectures here
@@ -412,10 +415,13 @@ class Search:
             if proposal is None or not _is_of(proposal, row):
                 self._mismatch(row, _text_of(proposal) if proposal else "nothing")
             assert proposal is not None
-            self._accountant.restore_wall(row)
+            self._accountant.restore_wall(row["wall_seconds"])
             self._account(proposal, row)
             with self._accountant.searcher():
                 self._tell(proposal, row, evaluation_of(row, row["curves"]))
+        # An attempt may have gone on after the last child of the search: in a training that it did not end, or in final ones.
+        after = [row["wall_seconds"] for row in self._stored_final.values()]
+        self._accountant.restore_wall(max([self.ledger.wall_seconds, self._earlier.wall_seconds, *after]))
         self._accountant.restored(len(self._stored_search))
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:

@@ -183,14 +183,28 @@ def search_run_row(
     }
 
 
-def seconds_without_row(run_row: Mapping[str, Any]) -> float:
-    """Read the device-seconds that earlier attempts of a run held and that are in none of its rows.
+@dataclass(frozen=True)
+class EarlierAttempts:
+    """What earlier attempts of a run spent, beyond what its children's rows say.
+
+    Args:
+        without_row: device-seconds that were held and that are in no row, >= 0.
+        wall_seconds: wall time of all of them, >= 0.
+    """
+
+    without_row: float = 0.0
+    wall_seconds: float = 0.0
+
+
+def earlier_attempts(run_row: Mapping[str, Any]) -> EarlierAttempts:
+    """Read what earlier attempts of a run spent, beyond what its children's rows say.
 
     Args:
         run_row: the stored row of the run.
 
     Returns:
-        Device-seconds, >= 0; 0 for runs of versions that did not store them.
+        The spending; 0 for what the version that wrote the row did not store.
     """
     seconds = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}").get(_WITHOUT_ROW, 0.0)
-    return float(seconds) if isinstance(seconds, int | float) else 0.0
+    wall = float(run_row["wall_seconds"])
+    return EarlierAttempts(float(seconds) if isinstance(seconds, int | float) else 0.0, wall if wall > 0 else 0.0)

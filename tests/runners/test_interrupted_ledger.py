@@ -190,3 +190,34 @@ def test_searches_side_by_side_that_are_stopped_note_what_their_children_held(tm
     runs = Results(str(tmp_path / "a.h5")).runs().set_index("run")
     assert set(runs["status"]) == {"interrupted"}
     assert 3600 * runs.loc[plans[1].run, "uncounted_hours"] > 0.05
+
+
+class LateInterrupt(InlineExecutor):
+    """Ctrl-C half a second into the n-th training (from 0), of the search and of final trainings together."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(ExecutorOptions())
+        self._left = at
+
+    def wait(self):
+        if self._left == 0:
+            time.sleep(0.5)
+            raise KeyboardInterrupt
+        self._left -= 1
+        return super().wait()
+
+
+@pytest.mark.parametrize("at", [0, 2, 4], ids=["before the first child", "in the search", "in the final trainings"])
+def test_wall_time_is_that_of_all_attempts_wherever_one_was_interrupted(tmp_path, at):
+    """Three children and two final trainings: the half second that an interruption ended is not forgotten."""
+    plan = tiny_plan(budget="3 children", final="best", final_seeds=2, cached="off")
+    path = tmp_path / "a.h5"
+    stopped(plan, path, LateInterrupt(at))
+    first = run_row(path)["wall_seconds"]
+    assert first >= 0.5
+    search(plan, path)
+    assert run_row(path)["wall_seconds"] > first
+    walls = Results(str(path)).frame()["wall_seconds"].tolist()
+    assert walls == sorted(walls)
+    assert all(wall > first for wall in walls[at:])
+    assert run_row(path)["wall_seconds"] >= walls[-1]

@@ -39,7 +39,7 @@ def test_a_resumed_runs_wall_time_goes_on_from_its_last_row(monkeypatch: pytest.
     clock = SimpleNamespace(monotonic=lambda: now.seconds, perf_counter=lambda: now.seconds)
     monkeypatch.setattr(accountant, "time", clock)
     accounts = Accountant(Ledger(Budget.parse("9 children"), 0.0), 1.0, "searcher")
-    accounts.restore_wall({"wall_seconds": 40.0})
+    accounts.restore_wall(40.0)
     now.seconds = 107.0  # reading the rows took 7 s
     accounts.restored(1)
     now.seconds = 110.0

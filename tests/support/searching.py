@@ -12,7 +12,7 @@ from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import seconds_without_row
+from nasbench.runners.search.rows import EarlierAttempts, earlier_attempts
 from nasbench.store.cache import ScoreCache
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
@@ -55,10 +55,10 @@ def search(plan: SearchPlan, path: Path, executor: Executor | None = None) -> Se
         there = path.exists() or path.with_suffix(".journal").exists()
         stored = Results(str(path)).children_of(plan.run) if there else []
         runs = Results(str(path)).runs().to_dict("records") if there else []
-        before = sum(seconds_without_row(row) for row in runs if row["run"] == plan.run)
+        before = next((earlier_attempts(row) for row in runs if row["run"] == plan.run), EarlierAttempts())
         cache = ScoreCache([str(path)] if there else [])
         checkpoints = checkpoints_of(path, plan, opened)
-        run = Search(plan, stored, writer, cache, opened, Progress("test"), without_row=before, checkpoints=checkpoints)
+        run = Search(plan, stored, writer, cache, opened, Progress("test"), earlier=before, checkpoints=checkpoints)
         run.run()
     return run
 
