@@ -72,7 +72,8 @@ def _at(rows: pd.DataFrame, grid: np.ndarray) -> np.ndarray:
     """Test accuracy of the choices, [searches, budgets]."""
     rows = rows.sort_values(["seed", "spent"], kind="stable")
     spent, tests = rows["spent"].to_numpy(dtype=float), rows["test_acc"].to_numpy(dtype=float)
-    starts = np.flatnonzero(np.diff(rows["seed"].to_numpy(), prepend=-1))
+    seeds = rows["seed"].to_numpy()
+    starts = np.flatnonzero(np.append(True, seeds[1:] != seeds[:-1]))
     ends = np.append(starts[1:], len(rows))
     return np.stack([tests[a:b][np.searchsorted(spent[a:b], grid, side="right") - 1] for a, b in zip(starts, ends)])
 

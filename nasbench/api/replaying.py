@@ -6,10 +6,11 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,10 @@ class Replay:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row per strategy and data set: strategy, data, seeds, children, val_acc, test_acc, test_sd, best.
+        """One row per strategy and data set: strategy, data, seeds, scored, children, val_acc, test_acc, test_sd, best.
 
-        Children and scores are means over the searches, `test_sd` is their standard deviation, `best` the best test score
+        Of `seeds` searches, `scored` ended with a choice. Children are means over all searches, scores are means over
+        those with a choice, so that strategies with different numbers of them cannot be compared by these means; `test_sd` is their standard deviation, `best` the best test score
         in the table (validation score where it has none), of the architectures that `where_arch` allows. Of a table that is
         judged by another score than accuracy, val_acc, test_acc and best are that score.
         """
@@ -74,6 +76,7 @@ class Replay:
         groups = self.choices.groupby(["strategy", "data"], sort=False)
         table = groups.agg(
             seeds=("seed", "size"),
+            scored=("index", lambda places: int((places >= 0).sum())),
             children=("children", "mean"),
             val_acc=("val_acc", "mean"),
             test_acc=("test_acc", "mean"),
@@ -89,7 +92,8 @@ class Replay:
 
         Returns:
             One row per strategy and budget: strategy, budget, runs, mean, low, high; the regret is a fraction, or in the
-            unit of the table's score, low and high are its quartiles over seeds.
+            unit of the table's score, low and high are its quartiles over seeds. Searches without a choice are left out,
+            `runs` counts the others; budgets begin where each of these has a choice.
         """
         import pandas as pd
 
@@ -287,6 +291,9 @@ def replay(
 
     if jobs > 1:
         require_main_guard(f"jobs={jobs}")
+    numbers = _search_seeds(seeds)
+    if not isinstance(children_at_once, Integral) or children_at_once < 1:
+        raise InputError(f"children_at_once is a whole number >= 1; got {children_at_once!r}")
     path = table_path(table)
     limit = ReplayBudget(Budget.parse(budget), price)
     seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")
@@ -315,7 +322,6 @@ def replay(
             warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
     settings = told_apart(settings)
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
-    numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
     with _bar(len(settings) * len(numbers), progress) as ended:
         runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw, children_at_once)
     return Replay(tuple(runs), searched, tuple(scored), published)
@@ -373,9 +379,23 @@ def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget, ch
 def _once(seeds: Sequence[int] | None, what: str) -> tuple[int, ...] | None:
     if seeds is None:
         return None
-    if not seeds or len({*seeds}) < len(seeds) or any(seed < 0 for seed in seeds):
-        raise InputError(f"{what} names training seeds >= 0, once each, e.g. {what}=[0, 1, 2]; got {list(seeds)}")
-    return tuple(sorted(int(seed) for seed in seeds))
+    return tuple(sorted(_distinct(list(seeds), f"{what} names training seeds", what)))
+
+
+def _distinct(seeds: Sequence[int], named: str, what: str) -> list[int]:
+    whole = all(isinstance(seed, Integral) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
+    if not len(seeds) or not whole or len({*seeds}) < len(seeds):
+        raise InputError(f"{named}, whole numbers >= 0, once each, e.g. {what}=[0, 1, 2]; got {list(seeds)}")
+    return [int(seed) for seed in seeds]
+
+
+def _search_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """Seeds of the searches, each once: two searches with one seed would count as two samples and be one."""
+    if isinstance(seeds, Iterable):  # a numpy array, too
+        return _distinct(list(seeds), "seeds is a number of searches or names their seeds", "seeds")
+    if not isinstance(seeds, Integral) or isinstance(seeds, bool) or seeds < 1:
+        raise InputError(f"seeds is a number of searches >= 1 or a list of seeds, e.g. seeds=50; got {seeds!r}")
+    return list(range(int(seeds)))
 
 
 @contextmanager

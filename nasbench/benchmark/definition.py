@@ -58,6 +58,9 @@ class Task(BaseModel):
             raise ValueError("a task has either a table that ships or a file")
         if tuple(self.budgets) != SIZES or not all(map(_SECONDS.fullmatch, self.budgets.values())):
             raise ValueError(f"budgets are {', '.join(SIZES)}, each in seconds, e.g. '40 s'")
+        small, medium, large = map(self.seconds, SIZES)
+        if not 0 < small < medium < large:  # a search ends with the large one, and the others are read from its course
+            raise ValueError(f"budgets rise from small to large; got {', '.join(self.budgets.values())}")
         return self
 
     @property
@@ -99,8 +102,8 @@ class Comparison(BaseModel):
 
     seeds: int = Field(ge=5, description="searches per strategy and task")
     reference_seeds: int = Field(ge=5, description="searches of the reference runs")
-    budgets: tuple[str, ...] = Field(description="sizes of budgets that are reported")
-    budget: str = Field(description="size of the budget of tests and ranks")
+    budgets: tuple[Literal["small", "medium", "large"], ...] = Field(description="sizes of budgets that are reported")
+    budget: Literal["small", "medium", "large"] = Field(description="size of the budget of tests and ranks")
     draw: OutcomeFrom = Field(description="outcome of a child, see nasbench replay --draw")
     level: float = Field(gt=0, lt=1, description="coverage of intervals")
     margin: float = Field(gt=0, lt=1, description="margin of equivalence, as normalized regret")

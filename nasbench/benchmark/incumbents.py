@@ -362,7 +362,7 @@ def runs_bytes(found: BenchmarkRuns) -> bytes:
                 values = getattr(runs, name)
                 if name == "stops" and not values.any():
                     continue
-                arrays[f"{number}.{place}.{name}"] = values.astype(_STORED.get(name, np.float64))
+                arrays[f"{number}.{place}.{name}"] = _fitting(values, _STORED.get(name, np.float64))
         entries.append(
             {
                 "strategy": entry.strategy,
@@ -384,6 +384,12 @@ def runs_bytes(found: BenchmarkRuns) -> bytes:
         "about": dict(found.about),
     }
     return packed(about, arrays)
+
+
+def _fitting(values: NDArray[Any], smallest: type[np.generic]) -> NDArray[Any]:
+    """Store values in the given type, or in 64 bits where some are too large for it."""
+    stored: NDArray[Any] = values.astype(smallest)
+    return stored if np.issubdtype(smallest, np.floating) or np.array_equal(stored, values) else values
 
 
 def _known(value: float) -> float | None:

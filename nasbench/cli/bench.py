@@ -420,7 +420,7 @@ def reference(
     from nasbench.api.benching import open_tasks, search_bar
     from nasbench.benchmark.definition import load_benchmark
     from nasbench.benchmark.incumbents import write_runs
-    from nasbench.runners.bench.reference import make_reference
+    from nasbench.runners.bench.reference import make_reference, searches_of
 
     loaded = load_benchmark(suite)
     opened, missing = open_tasks(loaded, folders, chosen)
@@ -437,5 +437,13 @@ def reference(
         note(f"no runs of {each.strategy}: {each.why}")
     if missing:
         note(f"tasks that are not here: {', '.join(missing)}")
-    shown = ", ".join(entry.shown for entry in found.entries)
-    say(f"wrote {output} ({Path(output).stat().st_size / 1e3:.0f} kB): {count} searches a task by {shown}")
+    by_count: dict[str, list[str]] = {}
+    for entry in found.entries:
+        by_count.setdefault(" or ".join(map(str, sorted(searches_of(entry)))), []).append(entry.shown)
+    shown = "; ".join(f"{searches} searches a task by {', '.join(names)}" for searches, names in by_count.items())
+    say(f"wrote {output} ({Path(output).stat().st_size / 1e3:.0f} kB): {shown}")
+    if others := sorted({*by_count} - {str(count)}):
+        note(
+            f"runs of earlier calls are kept as they were, with {' and '.join(others)} searches a task; "
+            f"to have {count} of all, write another file with -o"
+        )

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from nasbench.benchmark.definition import Benchmark, OpenTask, load_benchmark
-from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, joined_runs, read_runs
+from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale, joined_runs, read_runs
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
 from nasbench.runners.bench.replays import Report, entry_of, replay_task
@@ -116,7 +116,7 @@ def make_reference(
         opened: task -> its tables, for every task that can be read here.
         strategies: names, with options where these are not the usual ones, e.g. "gp:kernel=hamming"; () for all that are
             registered.
-        seeds: searches per strategy and task.
+        seeds: searches per strategy and task, of those that are made now.
         jobs: processes; the result does not depend on it.
         earlier: runs of earlier calls, which are not made again; None for none.
         report: see `replay_task`.
@@ -133,7 +133,9 @@ def make_reference(
 
     def all_runs() -> BenchmarkRuns:
         kept = tuple(entries[name] for name in sorted(entries))
-        return BenchmarkRuns(suite.name, suite.digest, scales, kept, provenance(), {"seeds": seeds})
+        counts = set().union(*map(searches_of, kept)) if kept else {seeds}
+        about = {"seeds": seeds} if counts == {seeds} else {}  # earlier calls may have made another number
+        return BenchmarkRuns(suite.name, suite.digest, scales, kept, provenance(), about)
 
     for name in strategies or list(STRATEGIES):
         runs: dict[str, TaskRuns] = dict(entries[name].runs) if name in entries else {}
@@ -151,6 +153,18 @@ def make_reference(
         entries[name] = entry_of(setting, runs, label=name)
         store(all_runs())
     return all_runs(), skipped
+
+
+def searches_of(entry: Entry) -> set[int]:
+    """Return the numbers of searches that a strategy has on its tasks.
+
+    Args:
+        entry: the strategy's runs.
+
+    Returns:
+        The different numbers, one where all tasks have as many.
+    """
+    return {len(runs.seeds) for runs in entry.runs.values()}
 
 
 def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:

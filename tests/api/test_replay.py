@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import commands
@@ -100,7 +101,7 @@ def test_choices_are_scored_with_other_training_seeds():
         ({"strategies": []}, InputError, "name one strategy or several"),
         ({"strategies": "randon"}, UnknownName, "did you mean 'random'"),
         ({"search_seeds": [0, 0]}, InputError, "once each"),
-        ({"seeds": 0}, InputError, "at least one seed"),
+        ({"seeds": 0}, InputError, "a number of searches >= 1"),
         ({"budget": "3 usd"}, InputError, "never ends at 0 USD"),
     ],
 )
@@ -117,3 +118,39 @@ def test_options_with_which_a_strategy_is_random_search_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         nasbench.replay("digits201", "evolution:population=10,sample=3", seeds=2, budget="60 children", progress=False)
+
+
+@pytest.mark.parametrize("seeds", [[1, 1, 2], [-1, 0], [1.5], [], 0, -3, 2.0, True, "12"])
+def test_seeds_of_searches_are_whole_numbers_once_each(seeds):
+    with pytest.raises(InputError, match="seeds is a number of searches"):
+        nasbench.replay("digits201-2", ["random"], seeds=seeds, budget="2 children", progress=False)
+
+
+def test_seeds_of_searches_may_be_a_range_or_an_array():
+    for seeds in (range(3, 5), np.array([3, 4])):
+        found = nasbench.replay("digits201-2", ["random"], seeds=seeds, budget="2 children", progress=False)
+        assert found.choices["seed"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"price": -1.0}, "finite number of USD >= 0; got -1.0"),
+        ({"price": math.inf, "budget": "1 usd"}, "finite number of USD >= 0; got inf"),
+        ({"children_at_once": 0}, "whole number >= 1; got 0"),
+    ],
+)
+def test_prices_and_numbers_of_devices_that_cannot_be_are_refused(given, said):
+    with pytest.raises(InputError, match=said):
+        nasbench.replay("digits201-2", ["random"], **{"seeds": 2, "budget": "2 children", **given}, progress=False)
+
+
+def test_a_summary_says_how_many_searches_its_means_are_over():
+    """With the seconds of a child or two, many searches end before their first child does."""
+    found = nasbench.replay("digits201-2", ["random"], seeds=20, budget="1 s", progress=False)
+    row, choices = found.summary.iloc[0], found.choices
+    chosen = choices[choices["index"] >= 0]
+    assert 0 < len(chosen) < 20
+    assert (row["seeds"], row["scored"]) == (20, len(chosen))
+    assert row["test_acc"] == pytest.approx(chosen["test_acc"].mean())
+    assert found.regret()["runs"].unique().tolist() == [len(chosen)]

@@ -57,6 +57,9 @@ def test_a_task_of_a_file_that_is_not_here_is_left_out(tmp_path):
     [
         (('table = "digits201-2"', 'table = "nothing"'), "unknown table of benchmark suite"),
         (('large = "400 s"', 'large = "400 children"'), "budgets are small, medium, large, each in seconds"),
+        (('large = "400 s"', 'large = "100 s"'), "budgets rise from small to large; got 40 s, 130 s, 100 s"),
+        (('small = "40 s"', 'small = "0 s"'), "budgets rise from small to large"),
+        (('budget = "large"', 'budget = "huge"'), "'small', 'medium' or 'large'"),
         (("seeds = 50", "seeds = 4"), "seeds"),
         (('table = "digits201-2"', ""), "either a table that ships or a file"),
         (('name = "suite-v1"', 'name = "suite v1"'), "name"),

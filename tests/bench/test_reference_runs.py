@@ -13,6 +13,7 @@ from optional_packages import need_package_of
 from nasbench.api.benching import open_tasks
 from nasbench.benchmark.definition import exact_mean, load_benchmark
 from nasbench.benchmark.incumbents import read_runs, runs_bytes, write_runs
+from nasbench.cli.main import nasbench as nasbench_command
 from nasbench.errors import InputError
 from nasbench.provenance import other_versions
 from nasbench.runners.bench.reference import equal_searches, make_reference, reference_path, reference_runs, setting_of
@@ -112,6 +113,43 @@ def test_runs_on_the_tasks_of_the_full_suite_ship():
     assert {len(runs.seeds) for entry in found.entries for runs in entry.runs.values()} == {200}
     sizes = [reference_path(name).stat().st_size for name in ("suite-v1", "suite-v1-full")]
     assert sum(sizes) < 5_000_000
+
+
+def test_a_file_with_other_numbers_of_searches_says_so(tmp_path, capsys):
+    """Runs of an earlier call stay as they are: three searches of one strategy, four of the other."""
+    path = str(tmp_path / "r.npz")
+    base = ["bench", "reference", "--task", "digits201-2", "-o", path, "--quiet"]
+    nasbench_command.main([*base, "random", "--seeds", "3"], standalone_mode=False)
+    assert read_runs(path).about == {"seeds": 3}
+    nasbench_command.main([*base[:-1], "random", "local_search", "--seeds", "4"], standalone_mode=False)
+    said = capsys.readouterr()
+    assert "4 searches a task by local_search; 3 searches a task by random" in said.out + said.err
+    assert "runs of earlier calls are kept as they were, with 3 searches a task" in said.out
+    assert read_runs(path).about == {}
+
+
+def test_more_searches_than_sixteen_bits_count_are_read_back_as_they_were(tmp_path):
+    """The number of an incumbent's search had two bytes."""
+    found = next(entry for entry in REFERENCE.entries if entry.shown == "random")
+    one = found.runs["digits201-2"]
+    first = {
+        name: getattr(one, name)[one.runs == 0]
+        for name in ("places", "codes", "seconds", "outcomes", "scores", "stops")
+    }
+    many, each = 65_600, len(first["places"])
+    runs = replace(
+        one,
+        seeds=np.arange(many),
+        children=np.repeat(one.children[:1], many),
+        spent=np.repeat(one.spent[:1], many),
+        runs=np.repeat(np.arange(many), each),
+        **{name: np.tile(values, many) for name, values in first.items()},
+    )
+    path = tmp_path / "many.npz"
+    write_runs(path, replace(REFERENCE, entries=(replace(found, runs={"digits201-2": runs}),)))
+    again = read_runs(path).entries[0].runs["digits201-2"]
+    assert np.array_equal(again.runs, runs.runs)
+    assert np.array_equal(again.codes, runs.codes)
 
 
 @needs_nb201
