@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -13,6 +14,7 @@ from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
 from nasbench.errors import InputError
 
 PARTS = (0.25, 0.5, 1.0)
+NAMED = 4  # pairs, in a sentence; more are counted
 
 
 def ranks_over_budget(
@@ -95,5 +97,7 @@ def course_text(ranks: pd.DataFrame) -> str:
         and (wide.loc[better, parts[:-1]] > wide.loc[worse, parts[:-1]]).any()
     ]
     order = f"The order of {', '.join(flips)} changes" if flips else "No two change their order"
+    if len(flips) > NAMED:
+        order = f"{len(flips)} of {math.comb(len(wide), 2)} pairs change their order"
     whole = "the budget" if ranks["stated"].all() else "the most that a run spent"
     return f"Ranks at {', '.join(f'{part:.0%}' for part in parts)} of {whole}: {each}. {order}."

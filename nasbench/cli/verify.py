@@ -46,7 +46,7 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
         drawn = draw_sample(results, sample, seed, any_platform)
         checks = []
         if any(is_portable(row["platform"]) for row in drawn.rows):
-            say("The golden trainings come first, about 10 seconds: are portable bits right on this machine?", err=True)
+            say("The golden trainings come first, about 20 seconds: are portable bits right on this machine?", err=True)
         for number, check in enumerate(check_rows(results, drawn.rows, device, limit), start=1):
             click.echo(f"{number:>{len(str(len(drawn.rows)))}}/{len(drawn.rows)}  {_line(check)}")
             checks.append(check)

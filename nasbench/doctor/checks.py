@@ -213,7 +213,7 @@ def _golden(machine: Machine) -> list[Finding]:
     from nasbench.doctor.kernels import check_golden
     from nasbench.training.golden import GOLDEN, train_golden
 
-    machine.say(f"{len(GOLDEN)} golden trainings: about 15 s ...")
+    machine.say(f"{len(GOLDEN)} golden trainings: about 25 s ...")
     return check_golden(train_golden(), machine.architecture)
 
 

@@ -29,7 +29,7 @@ COMPUTATION: Final = 2
 """
 
 GOLDEN_EDITION: Final = 1
-"""Edition of the golden trainings. It is raised when a training or a digest of `nasbench.training.golden` changes."""
+"""Edition of the golden trainings. It is raised when a training or a digest of `nasbench.training.golden` changes, and not when one is added."""
 
 _LIBRARIES: Final = ("torchvision", "numpy")
 _SETTINGS: Final = (

@@ -1,7 +1,7 @@
 """Golden trainings: small trainings whose bits are known; with portable kernels every x86-64 processor must give them.
 
-Together they use all kinds of spaces, operations, optimizers and augmentation, drop-path, dropout, an auxiliary
-classifier, images of 8 and of 32 pixels, and both memory formats. docs/bits.md lists the processors and versions of
+Together they use every space that ships, all kinds of operations, optimizers and augmentation, drop-path, dropout, an auxiliary
+classifier, images of 8, 16 and 32 pixels, and both memory formats. docs/bits.md lists the processors and versions of
 torch that gave these bits.
 """
 
@@ -86,7 +86,7 @@ class GoldenOutcome:
 def golden_here() -> bool:
     """Return True if all golden trainings give the expected bits on this machine.
 
-    The first call takes about ten seconds; later calls in the same process return the same result.
+    The first call takes about twenty seconds; later calls in the same process return the same result.
     """
     return all(outcome.agrees for outcome in train_golden())
 
@@ -110,6 +110,7 @@ def train_golden(cases: Sequence[Golden] | None = None) -> list[GoldenOutcome]:
     return outcomes
 
 
+_SMALL_COLOURS: Final = {"data": "fake:images=96,size=16,channels=3,classes=10", "validation": 0.5, "batch_size": 16}
 _COLOURS: Final = {"data": "fake:images=96,size=32,channels=3,classes=10", "validation": 0.5, "batch_size": 16}
 
 GOLDEN: Final = (
@@ -179,5 +180,54 @@ GOLDEN: Final = (
         (3, 2, 4, 3, 1, 2),
         {**_COLOURS, "filters": 8, "epochs": 1, "enlarge": "pad", "crop_from": 40},
         digest="942d19f240757bd5",
+    ),
+    Golden(
+        "convolutions of several widths, at a constant learning rate",
+        "conv-size",
+        (3, 0, 2, 1, 3),
+        {"epochs": 2, "train_images": 160, "schedule": "constant"},
+        digest="164fae50c7aea82f",
+    ),
+    Golden(
+        "cells of DARTS with drop-path",
+        "darts",
+        (0, 5, 0, 0, 1, 1, 4, 6, 4, 0, 0, 2, 0, 3, 4, 1, 1, 1, 4, 5, 0, 1, 3, 2),
+        {"filters": 4, "epochs": 1, "train_images": 160, "drop_path_keep": 0.8},
+        digest="e1066e090b9af62f",
+    ),
+    Golden(
+        "cells of ENAS",
+        "enas-micro:blocks=3",
+        (1, 0, 0, 1, 0, 4, 2, 2, 0, 0, 1, 2, 1, 2, 0, 0, 2, 3, 0, 0, 1, 1, 3, 2),
+        {"filters": 8, "epochs": 1, "train_images": 160},
+        digest="1a6fdc7deae71434",
+    ),
+    Golden(
+        "inverted residual blocks on 32 pixels",
+        "nasbench-macro",
+        (2, 0, 1, 0, 2, 2, 0, 1),
+        {**_COLOURS, "filters": 4, "epochs": 1},
+        digest="d03276c4fa781776",
+    ),
+    Golden(
+        "widths of NATS-Bench on 16 pixels",
+        "nats-size",
+        (6, 0, 3, 1, 7),
+        {**_SMALL_COLOURS, "epochs": 1},
+        digest="ec52e83848f3b57e",
+    ),
+    Golden(
+        "modules of TransNAS-Bench-101 on 32 pixels",
+        "transnas-macro",
+        (2, 2, 1, 2, 1, 3),
+        {**_COLOURS, "filters": 4, "epochs": 1},
+        digest="c9e03f7e764b5a3e",
+    ),
+    Golden(
+        "edges of TransNAS-Bench-101 on 32 pixels",
+        "transnas-micro",
+        (1, 2, 3, 3, 2, 1),
+        {**_COLOURS, "filters": 4, "epochs": 1},
+        digest="67a9723e80efe3d7",
     ),
 )

@@ -43,6 +43,18 @@ def test_the_sentence_names_the_pairs_that_change_their_order():
     assert course_text(steady.head(2)) == ""
 
 
+def test_many_pairs_that_change_their_order_are_counted():
+    """Four strategies in the opposite order: six pairs."""
+    names = ("random", "ppo", "evolution", "reinforce")
+    rows = [
+        (part, name, float(place if part == 1 else 5 - place))
+        for part in (0.5, 1.0)
+        for place, name in enumerate(names, 1)
+    ]
+    said = course_text(pd.DataFrame(rows, columns=["part", "strategy", "rank"]).assign(stated=True))
+    assert said.endswith("evolution 2.00 3.00, reinforce 1.00 4.00. 6 of 6 pairs change their order.")
+
+
 def test_one_earlier_part_with_another_order_is_a_change():
     rows = [(0.25, "random", 1.0), (0.25, "ppo", 2.0), (0.5, "random", 2.0), (0.5, "ppo", 1.0)]
     rows += [(1.0, "random", 2.0), (1.0, "ppo", 1.0)]

@@ -7,9 +7,11 @@ import platform
 import subprocess
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from nasbench.spaces import SPACES
 from nasbench.training.evaluate import evaluate
 from nasbench.training.golden import GOLDEN, digest_of_evaluation, train_golden
 
@@ -19,9 +21,18 @@ x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="
 @x86
 def test_golden_trainings_give_the_bits_that_are_written_down() -> None:
     outcomes = train_golden()
-    assert len(outcomes) == len(GOLDEN) >= 8
+    assert len(outcomes) == len(GOLDEN) >= 15
     found = {outcome.golden.name: (outcome.status, outcome.error, outcome.digest) for outcome in outcomes}
     assert found == {golden.name: ("ok", "", golden.digest) for golden in GOLDEN}
+
+
+def test_every_space_and_schedule_has_a_golden_training() -> None:
+    protocols = [golden.child().protocol for golden in GOLDEN]
+    assert {golden.space.partition(":")[0] for golden in GOLDEN} == set(SPACES)
+    schedules = get_args(type(protocols[0]).model_fields["schedule"].annotation)
+    assert {protocol.schedule for protocol in protocols} == set(schedules)
+    optimizers = get_args(type(protocols[0]).model_fields["optimizer"].annotation)
+    assert {protocol.optimizer for protocol in protocols} == set(optimizers)
 
 
 @pytest.mark.slow
