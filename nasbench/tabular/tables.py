@@ -22,11 +22,12 @@ from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, Score
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
+from nasbench.store.format.frames import begins_at_the_start, from_the_start, whole_trainings
 from nasbench.store.judged import judge
 from nasbench.structures import Counts
 from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.table_curves import TableCurves, curves_of
-from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
+from nasbench.tabular.trainings import MEAN_SEED, OutcomeFrom, Trainings, each_once, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,6 @@ FloatArray = NDArray[np.float64]
 
 LARGEST = 10_000_000  # sequences of choices; a larger space has no complete table in memory
 UNKNOWN_COUNT = -1
-MEAN_SEED = -1  # of a row that is a mean over seeds
 _PERCENT = 100.0
 
 # Data set -> arrays of the archive: validation accuracy (the outcome), cost in seconds, reported test accuracy.
@@ -658,7 +658,7 @@ def read_nasbench201(path: Path, data: str) -> Table:
 
 
 def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY) -> Table:
-    """Make the table of a results file whose rows cover their space; its values are means over the rows of a hash.
+    """Make the table of a results file whose rows cover their space; its values are means over the trainings of a hash.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), with the score in place of accuracies.
@@ -667,13 +667,15 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
 
     Returns:
         The table. Validation accuracies and costs come from rows of stage "search", or of stage "final" if there are no
-        others, as in a table that this suite built. Test accuracies come from rows of stage "final". An architecture
-        whose children all failed has a validation accuracy of NaN. Costs come from one platform (`of_one_platform`),
-        because seconds of different machines cannot be averaged. `trainings` is None if rows are themselves means over
-        seeds (seed -1), as importers write them.
+        others, as in a table that this suite built. Test accuracies come from rows of stage "final". Copies that a
+        cache made of a training count once with it, and rows that the end of a budget cut (unfinished) do not count. An
+        architecture whose children all failed has a validation accuracy of NaN. Costs are those from the first epoch on, and
+        come from one platform (`of_one_platform`), because seconds of different machines cannot be averaged. `trainings`
+        is None if rows are themselves means over seeds (seed -1), as importers write them.
 
     Raises:
-        InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
+        InputError: when the rows are of several spaces or protocols, the space is too large, hashes are missing, or the
+            rows do not say what a whole training costs.
         UnknownName: when there is no such space.
     """
     search = _scored(frame)
@@ -685,10 +687,11 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
     if space.size > LARGEST:
         raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")
     rows = search.groupby("hash").agg({"params": "max", "mult_adds": "max"})
-    rows["device_seconds"] = _costed(search).groupby("hash")["device_seconds"].mean()
-    rows["val_acc"] = search[search["status"] == "ok"].groupby("hash")["val_acc"].mean()
+    rows["device_seconds"] = _costed(frame, source).groupby("hash")["device_seconds"].mean()
+    rows["val_acc"] = _ok(search).groupby("hash")["val_acc"].mean()
     final = frame[(frame["stage"] == "final") & (frame["status"] == "ok")]
-    rows["test_acc"] = final.groupby("hash")["test_acc"].mean()
+    tests = each_once(final, ("fingerprint", "val_acc", "test_acc"))
+    rows["test_acc"] = tests.groupby("hash")["test_acc"].mean()
     hashes = _hashes(space)
     missing = set(hashes) - set(rows.index)
     if missing:
@@ -711,17 +714,38 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
 
 
 def _scored(frame: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of a file whose scores and costs a table holds: of whole trainings."""
-    whole = frame["stop_epoch"] == 0 if "stop_epoch" in frame else True
-    search = frame[(frame["stage"] == "search") & whole]
+    """Select the rows of a file whose scores and costs a table holds: of whole trainings that were not cut."""
+    whole = whole_trainings(frame)
+    whole = whole[whole["status"] != "unfinished"]
+    search = whole[whole["stage"] == "search"]
     # a built table: each training was scored on both sets at once
-    return search if len(search) else frame[frame["stage"] == "final"]
+    return search if len(search) else whole[whole["stage"] == "final"]
 
 
-def _costed(search: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows whose seconds are comparable, and those of the whole training where there are any."""
-    whole = search[search["from_epoch"] == 0] if "from_epoch" in search else search
-    return of_one_platform(whole if set(whole["hash"]) == set(search["hash"]) else search)
+def _ok(search: pd.DataFrame) -> pd.DataFrame:
+    """Select the trainings that have scores, each once."""
+    return each_once(search[search["status"] == "ok"])
+
+
+def _costed(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Select the trainings whose seconds are comparable, each once, with the seconds from the first epoch on.
+
+    A training that went on from a checkpoint paid for set-up more than once, so it counts only where its architecture has
+    no other.
+    """
+    search = _scored(from_the_start(frame).assign(_whole=begins_at_the_start(frame)))
+    if "from_epoch" in search:
+        at_once = search["from_epoch"] == 0
+        search = search[at_once | ~search["hash"].isin(search.loc[at_once, "hash"])]
+    known = search[search["_whole"] | search["device_seconds"].isna()]
+    total = search["hash"].nunique()
+    lacking = total - known["hash"].nunique()
+    if lacking:
+        raise InputError(
+            f"{source} does not say what whole trainings cost ({lacking} of {total} architectures): their children go on from "
+            "children of other files (column continues); merge those files into it (nasbench merge)"
+        )
+    return of_one_platform(each_once(known, ("status", "val_acc", "platform", "device_seconds")))
 
 
 def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str) -> Table:
@@ -731,9 +755,8 @@ def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str
             f"{source} is judged by {table.score.name(VAL_ACC)}, and the curves of its trainings are accuracies; choose a strategy of "
             "whole trainings, e.g. random"
         )
-    search = _scored(rows)
-    ok = search[search["status"] == "ok"]
-    costs = _costed(search)
+    ok = _ok(_scored(rows))
+    costs = _costed(rows, source)
     costs = costs[costs["status"] == "ok"]
     single = None if table.trainings is None else table.trainings.rows
     return replace(table, curves=curves_of(results, ok, costs, _hashes(table.space), single, source))

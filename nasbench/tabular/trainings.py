@@ -18,6 +18,8 @@ Keys = NDArray[np.uint64]
 
 OutcomeFrom = Literal["mean", "one"]
 OUTCOMES_FROM: tuple[OutcomeFrom, ...] = ("mean", "one")
+MEAN_SEED = -1
+"""Training seed of a row that is a mean over seeds."""
 _KEY_DIGITS = 16  # hexadecimal, of a hash: 64 bits
 _HALF = np.uint64(32)  # bits
 
@@ -66,6 +68,21 @@ class Trainings:
         return places
 
 
+def each_once(rows: pd.DataFrame, values: Sequence[str] = ("val_acc",)) -> pd.DataFrame:
+    """Leave out the copies of trainings that a cache made.
+
+    Args:
+        rows: children with hash, seed and the columns of `values`.
+        values: what a copy has in common with its training, besides hash and seed.
+
+    Returns:
+        The first row of each training, in their order. Rows that are means over seeds (`MEAN_SEED`) all stay, because
+        which trainings they are of is not known.
+    """
+    repeated = rows.duplicated(["hash", "seed", *values])
+    return rows[~repeated | (rows["seed"] == MEAN_SEED)] if repeated.any() else rows
+
+
 def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
     """Collect the trainings whose means a table holds.
 
@@ -78,7 +95,7 @@ def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
         The trainings.
     """
     single = rows.assign(val_acc=rows["val_acc"].where(rows["status"] == "ok"))
-    single = single.drop_duplicates(["hash", "seed", "val_acc"]).sort_values(["hash", "seed", "val_acc"])
+    single = each_once(single).sort_values(["hash", "seed", "val_acc"])
     counts = single.groupby("hash").size()
     kinds = counts.index.get_indexer(hashes)
     sizes = counts.to_numpy(dtype=np.int64)

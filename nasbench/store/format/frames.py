@@ -111,16 +111,44 @@ def from_the_start(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "continues" not in frame or not (frame["continues"] != "").any():
         return frame
-    names = (frame["run"].astype(str) + "/" + frame["index"].astype(str)).where(frame["stage"] == "search", "")
-    place = {name: at for at, name in enumerate(names.tolist()) if name}
-    earlier = [place.get(name, -1) if name else -1 for name in frame["continues"].tolist()]
+    earlier, order = _continued(frame)
     again = frame["from_epoch"].to_numpy() == 0
-    order = sorted((at for at, before in enumerate(earlier) if before >= 0), key=frame["index"].tolist().__getitem__)
     changed = {}
     for column in {"gpu_hours", "usd", "device_seconds", "train_seconds", "eval_seconds"} & set(frame.columns):
         values = frame[column].to_numpy(dtype=float).copy()
-        for at in order:  # a child has a higher index than the one that it continues
+        for at in order:
             if column in ("gpu_hours", "usd") or not again[at]:
                 values[at] += values[earlier[at]]
         changed[column] = values
     return frame.assign(**changed)
+
+
+def begins_at_the_start(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Mark the children whose seconds, as `from_the_start` gives them, are those from the first epoch on.
+
+    Args:
+        frame: children; a frame without the column `from_epoch` has none that go on.
+
+    Returns:
+        One bool per row; False for a child that goes on where one of those that it continues is not among the rows.
+    """
+    import pandas as pd
+
+    if "from_epoch" not in frame:
+        return pd.Series(True, index=frame.index)
+    known = frame["from_epoch"].to_numpy() == 0
+    if not known.all() and "continues" in frame:
+        earlier, order = _continued(frame)
+        for at in order:
+            known[at] = known[at] or known[earlier[at]]
+    return pd.Series(known, index=frame.index)
+
+
+def _continued(frame: pd.DataFrame) -> tuple[list[int], list[int]]:
+    """Place of the child that each row continues, -1 if it is not there; and the rows that continue one, in order."""
+    names = (frame["run"].astype(str) + "/" + frame["index"].astype(str)).where(frame["stage"] == "search", "")
+    place = {name: at for at, name in enumerate(names.tolist()) if name}
+    earlier = [place.get(name, -1) if name else -1 for name in frame["continues"].tolist()]
+    # a child has a higher index than the one that it continues
+    order = sorted((at for at, before in enumerate(earlier) if before >= 0), key=frame["index"].tolist().__getitem__)
+    return earlier, order
