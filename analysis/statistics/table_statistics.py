@@ -13,12 +13,14 @@ from nasbench.errors import InputError
 from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import decode_stored
-from nasbench.store.format.frames import whole_trainings
-from nasbench.tabular.tables import of_one_platform
+from nasbench.store.format.frames import begins_at_the_start, from_the_start, whole_trainings
+from nasbench.tabular.tables import in_one_go, of_one_platform
+from nasbench.tabular.trainings import each_once
 
 CHANCE = 0.15
 """Validation accuracy above which seeds are compared by default: below it a network of the digits learned nothing."""
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_SCORES = ("val_acc", "test_acc")
 _KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds", "platform")
 
 
@@ -29,7 +31,8 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         frame: children (`store.format.schema.CHILD_COLUMNS`) of one space, whose validation scores are of one protocol.
 
     Returns:
-        The children of status ok, each training once. Imported tables have a row of stage "search" with a training's
+        The children of status ok, each training once, without the copies of a cache, and with the seconds of all its parts
+        (NaN where a part is not among the rows). Imported tables have a row of stage "search" with a training's
         validation score and one of stage "final" with its test score: the result has the first, with the test accuracy
         of the same hash and seed, which may be that of another protocol, as in NAS-Bench-201.
 
@@ -37,11 +40,13 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    whole = whole_trainings(frame)
+    seconds = from_the_start(frame)["device_seconds"].where(begins_at_the_start(frame))
+    whole = whole_trainings(frame.assign(device_seconds=seconds))
     ok = whole[whole["status"] == "ok"]
     if ok.empty:
         raise InputError("no child of the table has status ok")
-    rows = _once(ok) if "stage" in ok else ok
+    copied = ("fingerprint", *_SCORES, "device_seconds", "platform")
+    rows = _once(each_once(ok, ("stage", *copied))) if "stage" in ok else each_once(ok, copied)
     for column in ("space", "fingerprint"):
         if rows[column].nunique() > 1:
             raise InputError(
@@ -72,14 +77,14 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between
-        seeds, NaN for one), params, mult_adds and device_seconds (mean over the trainings of one platform), by
-        descending val_acc.
+        seeds, NaN for one), params, mult_adds and device_seconds (mean over the trainings of one platform, those in one go
+        where there are any), by descending val_acc.
 
     Raises:
         InputError: when an architecture has several counts.
     """
     require_one_count(rows, ("params", "mult_adds"))
-    groups = rows.groupby("hash", sort=False)
+    groups = each_once(rows, _SCORES).groupby("hash", sort=False)
     means: pd.DataFrame = groups.agg(
         seeds=("seed", "nunique"),
         val_acc=("val_acc", "mean"),
@@ -88,7 +93,8 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
         params=("params", "max"),
         mult_adds=("mult_adds", "max"),
     ).reset_index()
-    seconds = of_one_platform(rows).groupby("hash")["device_seconds"].mean()
+    timed = rows[rows["device_seconds"].notna()]
+    seconds = of_one_platform(in_one_go(timed if len(timed) else rows)).groupby("hash")["device_seconds"].mean()
     means["device_seconds"] = means["hash"].map(seconds)
     return means.sort_values("val_acc", ascending=False, kind="stable", ignore_index=True)
 
@@ -266,15 +272,22 @@ def predictors(rows: pd.DataFrame, means: pd.DataFrame, curves: pd.DataFrame) ->
     Args:
         rows: result of `trainings`.
         means: result of `architecture_means`.
-        curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc.
+        curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc; with run, stage and index, those of `rows` are
+            taken.
 
     Returns:
         One row per predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n,
         spearman, kendall.
     """
-    early = curves[curves["hash"].isin(set(rows["hash"]))].pivot_table(
-        index="hash", columns="epoch", values="val_acc", aggfunc="mean"
-    )
+    early = _curves_of(rows, curves).pivot_table(index="hash", columns="epoch", values="val_acc", aggfunc="mean")
     early.columns = [f"val_acc after epoch {epoch}" for epoch in early.columns]
     joined = means.set_index("hash").join(early)
     return rank_agreement(joined, ["params", "mult_adds", "device_seconds", *early.columns, "test_acc"])
+
+
+def _curves_of(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Select the curves of some children, or of their architectures where a curve does not say of which child it is."""
+    keys = ["run", "stage", "index"]
+    if not (set(keys) <= set(curves.columns) and set(keys) <= set(rows.columns)):
+        return curves[curves["hash"].isin(set(rows["hash"]))]
+    return curves[pd.MultiIndex.from_frame(curves[keys]).isin(pd.MultiIndex.from_frame(rows[keys]))]

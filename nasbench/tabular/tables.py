@@ -730,13 +730,9 @@ def _ok(search: pd.DataFrame) -> pd.DataFrame:
 def _costed(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """Select the trainings whose seconds are comparable, each once, with the seconds from the first epoch on.
 
-    A training that went on from a checkpoint paid for set-up more than once, so it counts only where its architecture has
-    no other.
+    Raise InputError where they are not known.
     """
-    search = _scored(from_the_start(frame).assign(_whole=begins_at_the_start(frame)))
-    if "from_epoch" in search:
-        at_once = search["from_epoch"] == 0
-        search = search[at_once | ~search["hash"].isin(search.loc[at_once, "hash"])]
+    search = in_one_go(_scored(from_the_start(frame).assign(_whole=begins_at_the_start(frame))))
     known = search[search["_whole"] | search["device_seconds"].isna()]
     total = search["hash"].nunique()
     lacking = total - known["hash"].nunique()
@@ -791,6 +787,21 @@ def agreement(searched: Table, reported: Table) -> float:
     pairs = np.stack([searched.val_acc[first], reported.reported_acc[first]])
     pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
     return float(kendalltau(*pairs).statistic) if pairs.shape[1] > 1 else math.nan
+
+
+def in_one_go(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the whole trainings whose seconds are the cost of their architecture.
+
+    Args:
+        rows: children with hash, each of a whole training; without the column `from_epoch` none went on.
+
+    Returns:
+        Those that did not go on from a checkpoint, where set-up is paid again, and all of hashes without such a one.
+    """
+    if "from_epoch" not in rows:
+        return rows
+    at_once = rows["from_epoch"] == 0
+    return rows[at_once | ~rows["hash"].isin(rows.loc[at_once, "hash"])]
 
 
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:

@@ -137,3 +137,47 @@ def test_without_architectures_of_one_function_there_is_no_such_noise():
     assert found["val_sd"].isna().tolist() == [False, True, True, True]
     with pytest.raises(InputError, match="choices"):
         function_classes(rows.drop(columns="choices"))
+
+
+def searched(**columns: object) -> dict[str, object]:
+    """A whole training of architecture a with seed 0: 0.5 in 100 s."""
+    row = {"run": "r", "index": 0, "stage": "search", "hash": "a", "seed": 0, "status": "ok", "val_acc": 0.5}
+    row |= {"test_acc": np.nan, "device_seconds": 100.0, "platform": "here", "stop_epoch": 0, "from_epoch": 0}
+    return row | {"continues": "", "space": "s", "fingerprint": "f", "params": 1, "mult_adds": 1} | columns
+
+
+def test_copies_of_a_training_by_a_cache_count_once():
+    """Seed 0 with 0.5 in 100 s, and seed 1 with 0.9 in 200 s and three copies."""
+    again = [searched(index=place, seed=1, val_acc=0.9, device_seconds=200.0) for place in (1, 2, 3, 4)]
+    rows = trainings(pd.DataFrame([searched(), *again]))
+    assert len(rows) == 2
+    (found,) = architecture_means(rows).to_dict("records")
+    assert (found["val_acc"], found["device_seconds"]) == (pytest.approx(0.7), 150.0)
+    assert found["val_sd"] == pytest.approx(0.4 / np.sqrt(2))
+
+
+def test_seconds_of_a_training_that_went_on_are_of_all_its_parts():
+    """Architecture b stopped after 10 s and went on for 60 s; a has a training in one go; a part of c is elsewhere."""
+    rows = [
+        searched(),
+        searched(index=1, seed=1, stop_epoch=3, device_seconds=30.0),
+        searched(index=2, seed=1, from_epoch=3, continues="r/1", device_seconds=40.0),
+        searched(index=3, hash="b", stop_epoch=3, device_seconds=10.0),
+        searched(index=4, hash="b", from_epoch=3, continues="r/3", device_seconds=60.0),
+        searched(index=5, hash="c", from_epoch=3, continues="other/3", device_seconds=60.0),
+    ]
+    seconds = architecture_means(trainings(pd.DataFrame(rows))).set_index("hash")["device_seconds"]
+    assert seconds.to_dict() == pytest.approx({"a": 100.0, "b": 70.0, "c": np.nan}, nan_ok=True)
+
+
+def test_curves_are_those_of_the_trainings():
+    """The copy of a training, which has its curve too, does not weigh in the score after an epoch."""
+    several = [searched(hash=name, index=place, val_acc=place / 10) for place, name in enumerate("abcd")]
+    other = searched(index=10, seed=1, val_acc=0.25)
+    frame = pd.DataFrame([*several, other, {**other, "index": 11}])
+    early = {0: 0.1, 1: 0.25, 2: 0.3, 3: 0.4, 10: 0.35, 11: 0.35}  # a: 0.225, or with the copy 0.267
+    curves = frame.assign(epoch=1, val_acc=frame["index"].map(early))
+    rows = trainings(frame)
+    found = predictors(rows, architecture_means(rows), curves).set_index("score")
+    # mean scores 0.125, 0.1, 0.2, 0.3 with 0.225, 0.25, 0.3, 0.4 after an epoch: five of six pairs agree
+    assert found.loc["val_acc after epoch 1", "kendall"] == pytest.approx((5 - 1) / 6)
