@@ -115,6 +115,45 @@ def test_repeated_trainings_are_the_noise(monkeypatch):
     assert found.noise.spreads.max() < 0.05 < found.residual.spreads.min()
 
 
+def test_costs_are_those_of_whole_trainings(monkeypatch):
+    """A third went on from parts that are here, a third from parts that are elsewhere, whose seconds are not known."""
+    import pandas as pd
+
+    def read(files):
+        frame, configs, sources = original(files)
+        searched = frame[(frame["stage"] == "search") & (frame["cached_from"] == "")].reset_index(drop=True)
+        whole = searched["device_seconds"].to_numpy()
+        places = np.arange(len(searched))
+        here, elsewhere = places % 3 == 1, places % 3 == 2
+        expected.append(np.delete(whole, places[elsewhere]).mean())
+        names = [f"{run}/{index}" for run, index in zip(searched["run"], searched["index"] + 10**6)]
+        parts = searched.assign(index=searched["index"] + 10**6, stop_epoch=1, device_seconds=0.25 * whole)[here]
+        went_on = searched.assign(
+            index=searched["index"] + 2 * 10**6,
+            from_epoch=1,
+            continues=np.where(here, names, "elsewhere/0"),
+            device_seconds=0.75 * whole,
+        )[here | elsewhere]
+        return pd.concat([parts, went_on, searched[places % 3 == 0]], ignore_index=True), configs, sources
+
+    original, expected, lines = fitting._read, [], []
+    monkeypatch.setattr(fitting, "_read", read)
+    monkeypatch.setitem(fitting.BOOSTING, "n_estimators", 5)
+    monkeypatch.setitem(fitting.FOREST, "n_estimators", 5)
+    found = fit_surrogate([TRAINED], folds=2, report=lines.append)
+    assert found.about.mean_seconds == pytest.approx(expected[0])
+    assert found.about.children == 598
+    assert any(line.startswith("199 trainings went on") for line in lines), lines
+
+
+def test_a_training_in_one_go_is_what_an_architecture_costs():
+    """Architecture a also has a training that went on, which paid for set-up twice; b has no other."""
+    import pandas as pd
+
+    rows = pd.DataFrame({"hash": list("aab"), "platform": "here", "device_seconds": [9.0, 10.0, 11.0]})
+    assert fitting._same_platform(rows.assign(from_epoch=[0, 3, 3])).tolist() == [0, 2]
+
+
 def test_files_that_do_not_belong_together_are_refused(monkeypatch):
     with pytest.raises(InputError, match="2 values of 'fingerprint'"):
         fit_surrogate([TRAINED, TRAINED.with_name("cifar10-jpeg-nasnet.h5")])

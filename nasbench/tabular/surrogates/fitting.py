@@ -18,6 +18,7 @@ from nasbench.protocols.stored import config_of, named_protocol
 from nasbench.provenance import provenance, utc_now
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture
+from nasbench.store.format.frames import begins_at_the_start, from_the_start, whole_trainings
 from nasbench.structures import Scale
 from nasbench.tabular.surrogates.about import About, Quality, Source
 from nasbench.tabular.surrogates.compiled import MOST_LEAVES
@@ -25,7 +26,7 @@ from nasbench.tabular.surrogates.features import COUNTS, Features, FloatArray, I
 from nasbench.tabular.surrogates.model import Surrogate, accuracy, log_odds
 from nasbench.tabular.surrogates.noise import Noise, calibration, fit_noise
 from nasbench.tabular.surrogates.trees import Ensemble, joined, of_sklearn
-from nasbench.tabular.tables import of_one_platform
+from nasbench.tabular.tables import in_one_go, of_one_platform
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ class _Children(NamedTuple):
     """The trainings of one space under one protocol.
 
     Attributes:
-        rows: hash, val_acc, device_seconds, platform and choices of each.
+        rows: hash, val_acc, device_seconds, from_epoch, platform and choices of each; seconds are those from the first epoch
+            on, NaN where a part of the training is in another file.
         architectures: one per row.
         groups: ints [rows], number of the row's architecture.
         left_out: children without a score.
@@ -163,6 +165,9 @@ def fit_surrogate(
     quality: dict[Any, Quality] = {name: _quality(values, scores, fold, accuracy) for name, values in held.items()}
     residual = fit_noise(held["both"], scores - held["both"])
     noise, repeated = _noise(held["both"], scores, groups, residual)
+    parts = int((rows["device_seconds"].isna() & (rows["from_epoch"] > 0)).sum())
+    if parts:
+        report(f"{parts} trainings went on from children of other files: their costs are left out")
     of_it = _same_platform(rows)
     log_seconds = np.log(np.maximum(rows["device_seconds"].to_numpy(dtype=float)[of_it], _SHORTEST))
     held_seconds = _held_out(boosting, features[of_it], log_seconds, fold[of_it], seed)
@@ -221,7 +226,8 @@ def _read(files: Sequence[str | Path]) -> tuple[pd.DataFrame, dict[str, str], li
 
 def _trainings(frame: pd.DataFrame) -> _Children:
     """Select whole trainings, each once, and the architectures that they are of."""
-    whole = frame[frame["stop_epoch"] == 0]
+    seconds = from_the_start(frame)["device_seconds"].where(begins_at_the_start(frame))
+    whole = whole_trainings(frame.assign(device_seconds=seconds))
     for column in ("space", "fingerprint", "data"):
         found = sorted(set(whole[column].astype(str)))
         if len(found) != 1:
@@ -230,7 +236,8 @@ def _trainings(frame: pd.DataFrame) -> _Children:
                 "one: give files of one space, protocol and data set"
             )
     scored = whole[(whole["status"] == "ok") & np.isfinite(whole["val_acc"])]
-    rows = scored.drop_duplicates(["hash", "seed", "val_acc"]).reset_index(drop=True)
+    known_first = scored.sort_values("device_seconds", key=lambda each: each.isna(), kind="stable")
+    rows = known_first.drop_duplicates(["hash", "seed", "val_acc"]).sort_index().reset_index(drop=True)
     if rows.empty:
         raise InputError("no child of these files has a score")
     space = get_space(str(rows["space"].iloc[0]))
@@ -309,9 +316,9 @@ def _noise(predictions: FloatArray, scores: FloatArray, groups: IntArray, residu
 
 def _same_platform(rows: pd.DataFrame) -> NDArray[np.int64]:
     """Positions of the rows whose seconds can be compared; those that no platform measured are left out."""
-    timed = rows[rows["device_seconds"] > 0]
+    timed = in_one_go(rows[rows["device_seconds"] > 0])
     if timed.empty:
         raise InputError("no child of these files has a cost in seconds, which replays charge")
     most = of_one_platform(timed)["platform"].mode().iloc[0]
-    found: NDArray[np.int64] = np.flatnonzero((rows["platform"] == most) & (rows["device_seconds"] > 0))
+    found: NDArray[np.int64] = np.flatnonzero((rows["platform"] == most) & rows.index.isin(timed.index))
     return found
