@@ -22,7 +22,8 @@ class TableObjective:
 
     Each decision of the space is a categorical parameter. A call reports the score after each epoch, so that Optuna's
     pruners work, and stores the device-seconds that the trial costs as the user attribute "device_seconds": those up to
-    the last reported epoch. A failed training has the score 0, as in searches of this suite.
+    the last reported epoch. A failed training has the score 0, as in searches of this suite; an epoch whose score was not
+    recorded is not reported.
 
     Args:
         table: a results file, an archive, the name of a table that ships, or a table.
@@ -59,6 +60,8 @@ class TableObjective:
         position = lookup.position(parameters)
         scores, seconds = lookup.scores[position].tolist(), lookup.seconds[position].tolist()
         for epoch, score in enumerate(scores, start=1):
+            if math.isnan(score) and not lookup.failed[position]:
+                continue
             trial.set_user_attr("device_seconds", seconds[epoch - 1])
             if len(scores) > 1:
                 trial.report(_told(score), epoch)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nasbench.adapters.table_lookup import TableLookup
 from nasbench.errors import InputError, MissingExtra
+from nasbench.tabular.table_curves import epochs_text
 from nasbench.tabular.tables import Table
 
 EPOCH: Final = "epoch"
@@ -32,7 +33,8 @@ def table_blackbox(table: str | Path | Table, data: str | None = None) -> Any:
 
     Raises:
         MissingExtra: when Syne Tune is not installed.
-        InputError: when the table is judged by something else than accuracy, or does not say what trainings cost.
+        InputError: when the table is judged by something else than accuracy, does not say what trainings cost, or lacks
+            the score or the cost of a training after an epoch.
         MissingData, UnknownName, StoreError: see `tables.read_table`.
 
     Example:
@@ -51,6 +53,13 @@ def table_blackbox(table: str | Path | Table, data: str | None = None) -> Any:
         raise InputError(
             f"table {lookup.table.name!r} needs accuracies and device-seconds to be a blackbox; it lacks "
             f"{'device-seconds' if lookup.table.score.is_accuracy else 'accuracies'}"
+        )
+    lacking = (np.isnan(lookup.scores) | np.isnan(lookup.seconds))[~lookup.failed]
+    if lacking.any():
+        raise InputError(
+            f"table {lookup.table.name!r} lacks scores or costs of some trainings after epoch "
+            f"{epochs_text(1 + np.flatnonzero(lacking.any(axis=0)))}, where they were not recorded, and a blackbox has them of "
+            "all epochs; give whole trainings instead of the file: nasbench.tabular.tables.read_table(file)"
         )
     positions = np.stack(np.unravel_index(np.arange(lookup.table.space.size), lookup.options), axis=-1)
     errors = np.nan_to_num(1.0 - lookup.scores, nan=1.0)

@@ -85,16 +85,24 @@ class TableLookup:
 
     @cached_property
     def scores(self) -> FloatArray:
-        """Validation scores [size, epochs], as replays see them; NaN for failures."""
+        """Validation scores [size, epochs], as replays see them; NaN for failures, and where none was recorded."""
         table = self.table
         if table.curves is None:
             return table.val_acc[:, None]
-        return np.where(np.isnan(table.val_acc)[:, None], np.nan, table.curves.val_acc[table.curves.kinds])
+        scores = np.where(np.isnan(table.val_acc)[:, None], np.nan, table.curves.val_acc[table.curves.kinds])
+        scores[:, -1] = np.where(np.isnan(scores[:, -1]), table.val_acc, scores[:, -1])  # that of a whole training
+        return scores
+
+    @cached_property
+    def failed(self) -> NDArray[np.bool_]:
+        """Whether all trainings of each architecture failed, [size]; other missing scores were not recorded."""
+        return np.isnan(self.table.val_acc)
 
     @cached_property
     def seconds(self) -> FloatArray:
-        """Device-seconds up to the end of each epoch, [size, epochs]; NaN without costs."""
+        """Device-seconds up to the end of each epoch, [size, epochs], of a failure those of all; NaN without costs."""
         table = self.table
         if table.curves is None:
             return table.seconds[:, None]
-        return table.curves.seconds[table.curves.kinds]
+        seconds = table.curves.seconds[table.curves.kinds]
+        return np.where(self.failed[:, None] & np.isnan(seconds), table.seconds[:, None], seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+_PARTS: Final = 4  # of a list of epochs
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class TableCurves:
 
     Args:
         kinds: ints [size], row of the arrays below for each position of the table; equal hashes have one row.
-        val_acc: [hashes, epochs], validation accuracy after each epoch, mean over trainings; NaN for a failed one.
+        val_acc: [hashes, epochs], validation accuracy after each epoch, mean over trainings; NaN for a failed one, and where
+            none was recorded.
         seconds: [hashes, epochs], device-seconds up to the end of each epoch, set-up included.
         single: [trainings, epochs], validation accuracies of the single trainings, in the order of `Trainings.val_acc`;
             None if the table holds means only.
@@ -40,6 +42,22 @@ class TableCurves:
     def epochs(self) -> int:
         """Epochs of a whole training, >= 1."""
         return int(self.val_acc.shape[1])
+
+
+def epochs_text(epochs: IntArray) -> str:
+    """List epochs, e.g. "1 to 3, 5".
+
+    Args:
+        epochs: ints [n], ascending, n >= 1.
+
+    Returns:
+        The text, with at most four parts.
+    """
+    parts = [
+        f"{each[0]}" if len(each) == 1 else f"{each[0]} to {each[-1]}"
+        for each in np.split(epochs, np.flatnonzero(np.diff(epochs) > 1) + 1)
+    ]
+    return ", ".join(parts if len(parts) <= _PARTS else [*parts[: _PARTS - 1], f"..., {epochs[-1]}"])
 
 
 def curves_of(

@@ -26,7 +26,7 @@ from nasbench.store.format.frames import begins_at_the_start, from_the_start, wh
 from nasbench.store.judged import judge
 from nasbench.structures import Counts
 from nasbench.tabular.nasbench201_networks import table_counts
-from nasbench.tabular.table_curves import TableCurves, curves_of
+from nasbench.tabular.table_curves import TableCurves, curves_of, epochs_text
 from nasbench.tabular.trainings import MEAN_SEED, OutcomeFrom, Trainings, each_once, trainings_of
 
 if TYPE_CHECKING:
@@ -388,6 +388,40 @@ class Table:
             raise InputError(
                 f"table {self.name!r} of {self.space.spec!r} does not say what a child costs; give a budget in children, "
                 'e.g. "100 children"'
+            )
+
+    @cached_property
+    def unrecorded(self) -> IntArray:
+        """Epochs after which the score, or in a table with costs the cost, of some training that ended well is not known."""
+        curves = self.curves
+        if curves is None:
+            return np.zeros(0, dtype=np.int64)
+        ended = np.zeros(len(curves.val_acc), dtype=bool)
+        ended[curves.kinds] = np.isfinite(self.val_acc)
+        known = [curves.val_acc[ended], *([curves.seconds[ended]] if self.timed else [])]
+        if curves.single is not None and self.trainings is not None:
+            known.append(curves.single[np.isfinite(self.trainings.val_acc)])
+        return 1 + np.flatnonzero(np.any([np.isnan(each).any(axis=0) for each in known], axis=0))
+
+    def check_epochs(self, strategy: str) -> None:
+        """Check that a strategy that stops trainings early can search the table.
+
+        Args:
+            strategy: its name.
+
+        Raises:
+            InputError: when the table has no curves, or lacks values of them.
+        """
+        if self.curves is None:
+            raise InputError(
+                f"strategy {strategy!r} stops trainings early, but table {self.name!r} of {self.space.spec!r} has "
+                "scores of whole trainings only; choose another strategy, e.g. evolution"
+            )
+        if len(self.unrecorded):
+            raise InputError(
+                f"strategy {strategy!r} stops trainings early, but table {self.name!r} of {self.space.spec!r} lacks scores "
+                f"or costs of some trainings after epoch {epochs_text(self.unrecorded)}, where they were not recorded; choose "
+                "a strategy of whole trainings, e.g. evolution"
             )
 
     def outcomes(
@@ -752,8 +786,7 @@ def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str
             "whole trainings, e.g. random"
         )
     ok = _ok(_scored(rows))
-    costs = _costed(rows, source)
-    costs = costs[costs["status"] == "ok"]
+    costs = _costed(rows[rows["status"] == "ok"], source)
     single = None if table.trainings is None else table.trainings.rows
     return replace(table, curves=curves_of(results, ok, costs, _hashes(table.space), single, source))
 

@@ -170,16 +170,13 @@ class Setting:
             The options.
 
         Raises:
-            InputError: when the strategy stops trainings early, and the table has no curves, or none as long as its options
-                say.
+            InputError: when the strategy stops trainings early, and the table has no curves, lacks values of them, or has none
+                as long as its options say.
         """
         if not self.kind.asks_epochs:
             return self.config
-        if table.curves is None:
-            raise InputError(
-                f"strategy {self.name!r} stops trainings early, but table {table.name!r} of {table.space.spec!r} has "
-                "scores of whole trainings only; choose another strategy, e.g. evolution"
-            )
+        table.check_epochs(self.name)
+        assert table.curves is not None
         return within_training(self.config, self.name, table.curves.epochs)
 
     @property

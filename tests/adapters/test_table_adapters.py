@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,3 +85,40 @@ def test_without_the_package_the_error_names_it(monkeypatch, lookup):
     monkeypatch.setitem(sys.modules, "syne_tune.blackbox_repository.blackbox_tabular", None)
     with pytest.raises(MissingExtra, match=r"nasbench-suite\[syne-tune\]"):
         table_blackbox(lookup.table)
+
+
+def sparse(lookup):
+    """The table as if the validation of the first and third epoch had not been recorded, with a failed architecture."""
+    table, curves = lookup.table, lookup.table.curves
+    scores, val_acc = curves.val_acc.copy(), table.val_acc.copy()
+    scores[:, [0, 2]] = np.nan
+    scores[0] = np.nan
+    val_acc[curves.kinds == 0] = np.nan
+    return replace(table, val_acc=val_acc, curves=replace(curves, val_acc=scores, single=None), trainings=None)
+
+
+def test_an_epoch_that_was_not_recorded_is_not_reported(lookup):
+    optuna = pytest.importorskip("optuna")
+    table = sparse(lookup)
+    objective, study = TableObjective(table), optuna.create_study(direction="maximize")
+    failed, known = (int(np.flatnonzero(each)[0]) for each in (np.isnan(table.val_acc), np.isfinite(table.val_acc)))
+    for position in (failed, known):
+        study.enqueue_trial(dict(zip(lookup.names, table.architecture(position).choices)))
+    study.optimize(objective, n_trials=2)
+    assert study.trials[0].intermediate_values == dict.fromkeys((1, 2, 3, 4), 0.0)
+    assert list(study.trials[1].intermediate_values) == [2, 4]
+    assert study.trials[1].value == pytest.approx(table.val_acc[known])
+    assert study.trials[0].user_attrs["device_seconds"] == pytest.approx(table.seconds[failed])
+
+
+def test_a_blackbox_without_the_scores_of_some_epochs_is_refused(lookup, monkeypatch):
+    """Stand-ins for Syne Tune, which need not be installed: the table is refused before they are used."""
+    for name in ("blackbox_repository", "blackbox_repository.blackbox_tabular", "config_space"):
+        stand_in = SimpleNamespace(BlackboxTabular=SimpleNamespace, choice=list, randint=dict)
+        monkeypatch.setitem(sys.modules, f"syne_tune.{name}", stand_in)
+    monkeypatch.setitem(sys.modules, "syne_tune", SimpleNamespace())
+    with pytest.raises(InputError, match=r"after epoch 1, 3, where they were not recorded.*read_table"):
+        table_blackbox(sparse(lookup))
+    recorded = replace(sparse(lookup), curves=None)
+    values = table_blackbox(recorded).objectives_evaluations
+    assert values[np.isnan(recorded.val_acc), 0, 0, 0].tolist() == [1.0] * int(np.isnan(recorded.val_acc).sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from nasbench.errors import InputError
+from nasbench.runners.replay.replay import Setting
 from nasbench.spaces import get_space
 from nasbench.store.format.schema import CURVES
 from nasbench.store.writer import ResultsWriter
+from nasbench.tabular.table_curves import epochs_text
 from nasbench.tabular.tables import Selection, Table, read_tables, table_of_children
 from tests.support.store_rows import child, run
 
@@ -155,12 +157,17 @@ def test_a_file_without_costs_is_a_table_without_costs() -> None:
     assert not table_of({**row, "device_seconds": np.nan} for row in rows).timed
 
 
-def write(path: Path, rows: Iterable[Mapping[str, Any]], val_acc: Mapping[int, list[float]]) -> Path:
-    """Write rows whose curves have 10 s in each of four epochs; `val_acc` has curves of indices, others are 0.5."""
+def write(
+    path: Path,
+    rows: Iterable[Mapping[str, Any]],
+    val_acc: Mapping[int, list[float]],
+    seconds: Sequence[float] = (10.0,) * 4,
+) -> Path:
+    """Write rows whose curves have `seconds` in each of four epochs; `val_acc` has curves of indices, others are 0.5."""
     with ResultsWriter(path) as writer:
         writer.put_run(run("r"))
         for row in rows:
-            curves = {curve.name: [0.5] * 4 for curve in CURVES} | {"seconds": [10.0] * 4}
+            curves = {curve.name: [0.5] * 4 for curve in CURVES} | {"seconds": list(seconds)}
             curves["val_acc"] = val_acc.get(row["index"], [0.5] * 4)
             writer.append_child(child(row["index"])[0] | {"devices": 1.0, **row}, curves)
     return path
@@ -187,3 +194,46 @@ def test_curves_of_a_training_that_went_on_end_with_its_whole_cost(tmp_path: Pat
     curves = with_curves(path).curves
     assert curves is not None
     assert curves.seconds[curves.kinds[0]].tolist() == [40.0, 50.0, 60.0, 70.0]
+
+
+NEVER = float("nan")
+
+
+def test_an_epoch_whose_score_was_not_recorded_is_no_failure(tmp_path: Path) -> None:
+    """Validated after every second epoch: a strategy that stops there would see failures."""
+    rows = others()
+    path = write(tmp_path / "t.h5", rows, {row["index"]: [NEVER, 0.4, NEVER, 0.5] for row in rows})
+    table = with_curves(path)
+    assert table.unrecorded.tolist() == [1, 3]
+    with pytest.raises(
+        InputError, match=r"lacks scores or costs of some trainings after epoch 1, 3, where .* e\.g\. evolution"
+    ):
+        Setting.of("hyperband", {}).config_on(table)
+    assert Setting.of("random", {}).config_on(table) is not None
+    assert table.val_acc.tolist() == [0.5] * 4
+
+
+def test_one_training_whose_score_was_not_recorded_is_enough(tmp_path: Path) -> None:
+    """The mean over the other trainings is known, but an outcome of this one alone is not."""
+    rows = [trained(FIRST, seed=1), *others()]
+    table = with_curves(write(tmp_path / "t.h5", rows, {0: [0.4, NEVER, 0.5, 0.5]}))
+    assert table.unrecorded.tolist() == [2]
+
+
+def test_seconds_that_were_not_recorded_are_not_those_of_the_whole_training(tmp_path: Path) -> None:
+    table = with_curves(write(tmp_path / "t.h5", others(), {}, seconds=[NEVER] * 4))
+    assert table.unrecorded.tolist() == [1, 2, 3, 4]
+
+
+def test_curves_of_failed_trainings_may_lack_epochs(tmp_path: Path) -> None:
+    failed = trained(FIRST, status="diverged", val_acc=NEVER)
+    table = with_curves(write(tmp_path / "t.h5", [failed, *others(FIRST)], {0: [0.4, NEVER, NEVER, NEVER]}))
+    assert table.unrecorded.tolist() == []
+    Setting.of("hyperband", {}).config_on(table)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "text"), [([4], "4"), ([1, 2, 3, 5], "1 to 3, 5"), (list(range(1, 40, 2)), "1, 3, 5, ..., 39")]
+)
+def test_epochs_are_listed(epochs: list[int], text: str) -> None:
+    assert epochs_text(np.array(epochs)) == text
