@@ -310,6 +310,7 @@ def replay(
     scored = reports or [searched]
     published = published_on(searched, scored)
     limits, guidance = one_spelling(where_arch), Guidance.of(warm_start, filter, score_protocol)
+    searched.check_budget_unit(limit.budget.unit)
     children = searched.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
     settings = [
         replace(_setting(each, published, limit.budget, children), where_arch=limits, guidance=guidance)

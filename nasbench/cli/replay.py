@@ -250,6 +250,7 @@ def replay(
         )
     usual = usual_options(published, limit.budget)
     wanted = [_parsed(name, usual) for name in names]
+    table.check_budget_unit(limit.budget.unit)
     children = table.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
     settings = told_apart([Setting.of(name, options, where_arch, children, guidance) for name, options in wanted])
     for setting, (_, options) in zip(settings, wanted):

@@ -152,6 +152,11 @@ class Table:
         return not bool(np.isnan(self.seconds).all())
 
     @cached_property
+    def free(self) -> bool:
+        """Whether all costs are 0, so that a budget in time or money never ends."""
+        return self.timed and not bool((self.seconds > 0).any())
+
+    @cached_property
     def has_test_scores(self) -> bool:
         """Whether any architecture has a test accuracy."""
         return bool(np.isfinite(self.test_acc).any())
@@ -297,11 +302,11 @@ class Table:
             devices: children in training at once, >= 1: a budget of wall time pays for so many times as many.
 
         Returns:
-            The number; None for a budget in USD, and for a table without costs.
+            The number; None for a budget in USD, and for a table without costs or whose costs are all 0.
         """
         if unit == "children":
             return limit
-        if not self.timed or unit == "usd":
+        if not self.timed or self.free or unit == "usd":
             return None
         return limit * (devices if unit == "wall_seconds" else 1) / float(self.seconds.mean())
 
@@ -382,12 +387,27 @@ class Table:
             unit: unit of the budget, e.g. "children".
 
         Raises:
-            InputError: when the table has no costs and the unit is not "children".
+            InputError: when the table has no costs, or all are 0, and the unit is not "children".
         """
-        if not self.timed and unit != "children":
+        if unit != "children" and (not self.timed or self.free):
+            lacks = "says that every child costs 0 s" if self.free else "does not say what a child costs"
             raise InputError(
-                f"table {self.name!r} of {self.space.spec!r} does not say what a child costs; give a budget in children, "
-                'e.g. "100 children"'
+                f'table {self.name!r} of {self.space.spec!r} {lacks}; give a budget in children, e.g. "100 children"'
+            )
+
+    def check_devices(self, devices: int) -> None:
+        """Check that children of searches can be in training side by side.
+
+        Args:
+            devices: children in training at once.
+
+        Raises:
+            InputError: when the table has no costs, which decide the order in which children end, and devices are several.
+        """
+        if devices > 1 and not self.timed:
+            raise InputError(
+                f"table {self.name!r} of {self.space.spec!r} does not say what a child costs, so that the order in which "
+                f"{devices} children at once end is not known; leave --children-at-once out"
             )
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -121,6 +121,17 @@ class Courses:
             stacked("asked", 0, np.int64),
         )
         return stacked("codes", -1, np.int64), courses, stacked("searcher", 0.0, np.float64)
+
+    def without_costs(self, counted: NDArray[np.bool_]) -> Courses:
+        """Return the courses as those of a table that does not say what a child costs.
+
+        Args:
+            counted: bools [runs, most children], which places hold a child.
+
+        Returns:
+            The courses whose costs and ends are NaN.
+        """
+        return replace(self, costs=np.where(counted, np.nan, 0.0), ends=np.full(self.ends.shape, np.nan))
 
     @classmethod
     def joined(cls, pieces: list[Courses]) -> Courses:

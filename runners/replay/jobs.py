@@ -60,10 +60,12 @@ def replay_all(
 
     Raises:
         InputError: when there are no seeds, a strategy cannot search the space, no architecture of the table has
-            several trainings to pick from, or the table has no costs and the budget is not in children.
+            several trainings to pick from, or the table has no costs and the budget is not in children or the devices are
+            several.
     """
     table.check_outcome_from(outcome_from)
     table.check_budget_unit(budget.unit)
+    table.check_devices(devices)
     for setting in settings:
         setting.config_on(table)  # refuses a table without curves before anything is searched
     tasks = [task for setting in settings for task in _split(table, setting, seeds, devices)]

@@ -589,11 +589,12 @@ def replay(
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
 
     Raises:
-        InputError: when there are no seeds, the strategy cannot search the space, or no architecture of the table has
-            several trainings to pick from.
+        InputError: when there are no seeds, the strategy cannot search the space, no architecture of the table has
+            several trainings to pick from, or the table has no costs and the budget or several devices need them.
         NothingFits: when almost no architecture satisfies the limits of the setting.
     """
     table.check_outcome_from(outcome_from)
+    table.check_budget_unit(budget.unit)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if devices > 1 and setting.kind.charged_as == "supernet":
@@ -732,6 +733,7 @@ def replay_on_clock(
     Raises:
         InputError: see `replay`.
     """
+    table.check_devices(devices)
     config = setting.config_on(table)
     known = _Scores(table, outcome_from)
     found = []
@@ -744,6 +746,8 @@ def replay_on_clock(
         else:
             found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured, scoring))
     codes, courses, searcher = Courses.of(found)
+    if not table.timed:
+        courses = courses.without_costs(codes >= 0)
     paid = searcher if setting.pays else None
     return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, courses, paid)
 
@@ -823,7 +827,7 @@ class _Scores:
 
     def _costs(self, stop: int) -> list[float]:
         table = self._table
-        if not table.timed:  # its budget is then in children
+        if not table.timed:  # its budget is then in children, which one device trains one after another
             return [0.0] * table.space.size
         seconds = table.seconds
         if stop and table.curves is not None:

@@ -462,3 +462,45 @@ def test_the_command_searches_the_shipped_table_with_several_devices(tmp_path: P
     assert done.code == 0, done.err
     assert "asha" in done.out
     assert check_file(path, hash_of_choices).findings == []
+
+
+def untimed() -> Table:
+    """The table without costs, of whole trainings and up to an epoch."""
+    timed = table()
+    assert timed.curves is not None
+    unknown = np.full_like(timed.curves.seconds, np.nan)
+    return replace(timed, seconds=unknown[:, -1], curves=replace(timed.curves, seconds=unknown))
+
+
+@pytest.mark.parametrize("name", ["random", "asha"])
+def test_costs_that_are_not_known_are_stored_as_such(name: str, tmp_path: Path) -> None:
+    """And not as 0 s and 0 USD, with which the file would be a table of children that cost nothing."""
+    setting = Setting.of(name, {})
+    (found,) = replay_all(untimed(), [setting], range(3), budget("30 children"), 1, lambda *_: None)
+    path = tmp_path / "u.h5"
+    write_new(str(path), tables_of([found]))
+    assert check_file(path, hash_of_choices).findings == []
+    with Results(str(path)) as results:
+        rows, runs = results.frame(), results.runs()
+    searched = rows[rows["stage"] == "search"]
+    assert len(searched) == 3 * 30
+    for column in ("device_seconds", "gpu_hours", "usd", "wall_seconds", "spent_gpu_hours"):
+        assert searched[column].isna().all(), column
+    assert runs[["cached_hours", "usd", "wall_seconds"]].isna().all(axis=None)
+
+
+def test_children_side_by_side_need_costs() -> None:
+    """They say which child ends first."""
+    for how in (replay, replay_on_clock):
+        with pytest.raises(InputError, match="order in which 4 children at once end is not known; leave --children-at"):
+            how(untimed(), Setting.of("random", {}), [0], budget("9 children"), devices=4)
+
+
+@pytest.mark.parametrize("limit", ["10 s", "10 gpu-seconds", "1 usd"])
+def test_a_budget_in_time_of_children_that_cost_nothing_is_refused(limit: str) -> None:
+    """It would never end."""
+    free = replace(table(), seconds=np.zeros(table().space.size))
+    assert free.children_of(10.0, budget(limit).unit) is None
+    with pytest.raises(InputError, match="every child costs 0 s; give a budget in children"):
+        replay(free, Setting.of("random", {}), [0], budget(limit))
+    assert replay(free, Setting.of("random", {}), [0], budget("9 children")).children.tolist() == [9]

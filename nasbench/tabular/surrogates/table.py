@@ -98,6 +98,11 @@ class SurrogateTable(Table):
         return True
 
     @property
+    def free(self) -> bool:
+        """False: predicted costs are positive."""
+        return False
+
+    @property
     def has_test_scores(self) -> bool:
         """False."""
         return False
