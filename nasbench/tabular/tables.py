@@ -477,15 +477,20 @@ class Table:
 
     @cached_property
     def _range(self) -> tuple[float, float]:
-        """Lowest and highest outcome."""
-        known = self.val_acc[np.isfinite(self.val_acc)]
-        return float(known.min()), float(known.max())
+        """Lowest and highest mean over trainings."""
+        return _range_of(self.val_acc)
 
-    def rewards(self, outcomes: FloatArray) -> FloatArray:
+    @cached_property
+    def _range_of_one(self) -> tuple[float, float]:
+        """Lowest and highest outcome of a single training."""
+        return self._range if self.trainings is None else _range_of(self.trainings.val_acc)
+
+    def rewards(self, outcomes: FloatArray, outcome_from: OutcomeFrom = "mean") -> FloatArray:
         """Convert outcomes to what strategies receive: numbers in [0, 1], of which higher ones are better.
 
         Args:
             outcomes: result of `outcomes`.
+            outcome_from: what they are of, as for `outcomes`: single trainings are worse and better than all means.
 
         Returns:
             Accuracies as they are. Other scores as their place between the table's worst (0) and best (1), because the
@@ -493,22 +498,23 @@ class Table:
         """
         if self.score.is_accuracy:
             return np.nan_to_num(outcomes, nan=0.0)
-        low, high = self._range
+        low, high = self._range if outcome_from == "mean" else self._range_of_one
         places = (outcomes - low) / ((high - low) or 1.0)
         return np.nan_to_num(np.clip(places, 0.0, 1.0), nan=0.0)
 
-    def reward(self, outcome: float) -> float:
+    def reward(self, outcome: float, outcome_from: OutcomeFrom = "mean") -> float:
         """Convert one outcome; see `rewards`.
 
         Args:
             outcome: one number of the result of `outcomes`.
+            outcome_from: see `rewards`.
 
         Returns:
             A number in [0, 1].
         """
         if self.score.is_accuracy:
             return 0.0 if math.isnan(outcome) else outcome
-        return float(self.rewards(np.array(outcome)))
+        return float(self.rewards(np.array(outcome), outcome_from))
 
     @property
     def reported_measure(self) -> str:
@@ -809,6 +815,12 @@ def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str
     costs = _costed(rows[rows["status"] == "ok"], source)
     single = None if table.trainings is None else table.trainings.rows
     return replace(table, curves=curves_of(results, ok, costs, _hashes(table.space), single, source))
+
+
+def _range_of(scores: FloatArray) -> tuple[float, float]:
+    """Lowest and highest known score."""
+    known = scores[np.isfinite(scores)]
+    return float(known.min()), float(known.max())
 
 
 def _counts(values: Any) -> IntArray:

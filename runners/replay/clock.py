@@ -19,6 +19,7 @@ from nasbench.runners.strategies.proposals import resolved
 from nasbench.runners.strategies.rungs import Core
 from nasbench.spaces import Architecture
 from nasbench.tabular.tables import Table
+from nasbench.tabular.trainings import OutcomeFrom
 
 I = TypeVar("I")  # noqa: E741 - see `rungs`
 
@@ -263,6 +264,7 @@ def simulate(
     score: ScoreOf,
     measured: Sequence[str] = (),
     scoring: ScoringSeconds | None = None,
+    outcome_from: OutcomeFrom = "mean",
 ) -> Course:
     """Search a table with `ask` and `tell`, as a run with K devices does that commits children as they finish.
 
@@ -277,6 +279,7 @@ def simulate(
         score: score and cost of a training up to an epoch.
         measured: measured quantities of the table that the strategy asks for.
         scoring: account of the scores that guide the strategy; None for none.
+        outcome_from: what the scores are of, see `Table.outcomes`.
 
     Returns:
         The counted children, in the order of their ends.
@@ -313,7 +316,7 @@ def simulate(
             if counted is None:
                 return clock.course
             code, stop, accuracy, cost = counted
-            reward = table.reward(accuracy)
+            reward = table.reward(accuracy, outcome_from)
             curve = _curve(table, score, code, stop, accuracy) if type(strategy).asks_epochs else ()
             with blamed_on(f"strategy {name!r}, tell()"):
                 strategy.tell(

@@ -79,7 +79,7 @@ class GenerationReplay:
         table = self._table
         outcomes = table.outcomes(codes, np.array(seed), self._from)
         columns = [
-            1.0 - table.rewards(outcomes) if name == ERROR else self._column(name)[codes].astype(np.float64)
+            1.0 - table.rewards(outcomes, self._from) if name == ERROR else self._column(name)[codes].astype(np.float64)
             for name in self._names
         ]
         return np.stack(columns, axis=1)

@@ -695,7 +695,7 @@ def replay_one_by_one(
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else partial(_mean, table)
         strategy = _started(setting, space, seed, setting.config)
-        children, seconds = _ask_and_tell(table, strategy, ledger, outcomes, measured, scoring)
+        children, seconds = _ask_and_tell(table, strategy, ledger, outcomes, measured, scoring, outcome_from)
         found.append(children)
         own.append(seconds)
     codes = _padded(found)
@@ -744,7 +744,8 @@ def replay_on_clock(
         if core is not None and table.curves is not None:
             found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))
         else:
-            found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured, scoring))
+            wanted = setting.config.measured
+            found.append(simulate(table, strategy, ledger, devices, score, wanted, scoring, outcome_from))
     codes, courses, searcher = Courses.of(found)
     if not table.timed:
         courses = courses.without_costs(codes >= 0)
@@ -852,6 +853,7 @@ def _ask_and_tell(
     outcomes: Callable[[int], float],
     measured: Sequence[str],
     scoring: ScoringSeconds,
+    outcome_from: OutcomeFrom,
 ) -> tuple[list[int], list[float]]:
     """Run one search, given one outcome per position of the table, and the account of the scores that guide it.
 
@@ -886,7 +888,7 @@ def _ask_and_tell(
         charged.append(own)
         ledger.children += 1
         outcome = float(outcomes(code))
-        reward = table.reward(outcome)
+        reward = table.reward(outcome, outcome_from)
         with blamed_on(f"strategy {name!r}, tell()"):
             strategy.tell(
                 Outcome(
@@ -909,7 +911,7 @@ def _rewards(table: Table, runs: IntArray, outcome_from: OutcomeFrom) -> Callabl
     """Make the function from positions, one per search, to rewards."""
     if outcome_from == "mean" and table.what == "table":  # converted once
         return table.rewards(table.val_acc).__getitem__
-    return lambda codes: table.rewards(table.outcomes(codes, runs, outcome_from))
+    return lambda codes: table.rewards(table.outcomes(codes, runs, outcome_from), outcome_from)
 
 
 def _replay_vectorized(

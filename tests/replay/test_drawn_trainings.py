@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,13 @@ from small_spaces import Row
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError
-from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_on_clock, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
+from nasbench.runners.strategies import Outcome
+from nasbench.runners.strategies.random import RandomSearch
 from nasbench.spaces import get_space
+from nasbench.store.judged import LOSS
 from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
 from nasbench.tabular.tables import Table
@@ -182,6 +186,62 @@ def test_searches_in_step_are_those_of_ask_and_tell(name, options, space, budget
     assert not np.array_equal(together.outcomes[:, :40], means.outcomes[:, :40], equal_nan=True)
     if name != "random":
         assert not np.array_equal(together.codes[:, :40], means.codes[:, :40])
+
+
+@pytest.fixture(scope="module")
+def losses(large) -> Table:
+    """The same trainings judged by a loss; many are better than the best mean, and many worse than the worst."""
+    trainings = replace(large.trainings, val_acc=np.log(large.trainings.val_acc))
+    judged, shared = replace(large, trainings=trainings), np.zeros(LARGE.size)
+    for code in range(LARGE.size):
+        own = np.array(trainings_at(judged, code))
+        shared[code] = own[np.isfinite(own)].mean() if np.isfinite(own).any() else np.nan
+    return replace(judged, val_acc=shared, score=LOSS)
+
+
+def test_rewards_of_single_trainings_are_not_clipped(losses):
+    """The worst single training is 0 and the best is 1; means keep their range."""
+    outcomes = losses.trainings.val_acc[np.isfinite(losses.trainings.val_acc)]
+    rewards = losses.rewards(outcomes, "one")
+    assert (rewards.min(), rewards.max()) == (0.0, 1.0)
+    assert len(np.unique(rewards)) == len(np.unique(outcomes))
+    middle = (outcomes.min() + outcomes.max()) / 2
+    assert losses.reward(middle, "one") == pytest.approx(0.5)
+    means = losses.val_acc[np.isfinite(losses.val_acc)]
+    np.testing.assert_allclose(losses.rewards(means), (means - means.min()) / (means.max() - means.min()))
+    assert losses.rewards(np.array([np.nan]), "one").tolist() == [0.0]
+
+
+def test_accuracies_are_rewards_as_they_are(large):
+    for draw in ("mean", "one"):
+        np.testing.assert_array_equal(large.rewards(np.array([0.25, np.nan]), draw), [0.25, 0.0])
+        assert large.reward(0.25, draw) == 0.25
+
+
+class Recording(RandomSearch):
+    """Random search that keeps what it is told."""
+
+    told: ClassVar[list[float]] = []
+
+    def tell(self, outcome: Outcome) -> None:
+        self.told.append(outcome.val_acc)
+
+
+@pytest.mark.parametrize("how", [replay_one_by_one, replay_on_clock])
+def test_strategies_are_told_single_trainings_in_their_order(losses, how):
+    setting = Setting("recording", Recording, Setting.of("random", {}).config)
+    Recording.told.clear()
+    outcomes = how(losses, setting, [0], ReplayBudget(Budget.parse("900 children")), "one").outcomes[0]
+    told, known = np.array(Recording.told), np.isfinite(outcomes)
+    assert np.array_equal(np.argsort(told[known], kind="stable"), np.argsort(outcomes[known], kind="stable"))
+    assert len(np.unique(told[known])) == len(np.unique(outcomes[known]))
+
+
+@pytest.mark.parametrize("name", ["evolution", "reinforce_logits", "nsga2"])
+def test_searches_judged_by_a_loss_are_those_of_ask_and_tell(name, losses):
+    setting, budget = Setting.of(name, {}), ReplayBudget(Budget.parse("200 children"))
+    together, apart = (run(losses, setting, range(3), budget, "one") for run in (replay, replay_one_by_one))
+    np.testing.assert_array_equal(together.codes, apart.codes)
 
 
 def test_a_search_is_told_a_training_and_reported_by_the_mean(large):
