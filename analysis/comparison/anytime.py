@@ -62,6 +62,21 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
     return table.reset_index(drop=True)
 
 
+def at_the_end(course: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Select the last row of each run; pandas' `last` would give the last known value of each column.
+
+    The test score of an earlier incumbent is not that of the choice, whose own may be missing.
+
+    Args:
+        course: rows of `trajectories`, all or a first part of each run's.
+        columns: columns to select.
+
+    Returns:
+        The columns, by run.
+    """
+    return course.groupby("run").tail(1).set_index("run")[[*columns]]
+
+
 def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Counted children by run and device-hours, and their `trajectories` without what they spent."""
     within = np.flatnonzero(((frame["stage"] == "search") & frame["counted"].astype(bool)).to_numpy())

@@ -15,6 +15,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import (
     anytime,
+    at_the_end,
     budget_label,
     hours_unit,
     run_hours,
@@ -81,7 +82,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         charged).
     """
     table, unit = trajectories(frame, runs), hours_unit(frame)
-    last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
+    last = runs[["run", "strategy"]].merge(at_the_end(table, ["val_acc", "test_acc"]), on="run", how="left")
     last = with_no_choice(last, frame, runs)
     within = (frame["stage"] == "search") & frame["counted"].astype(bool)
     counted = frame.loc[within, ["run", "hash", "duplicate", "continues", "status"]]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import By, anytime, trajectories
+from nasbench.analysis.comparison.anytime import By, anytime, at_the_end, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
@@ -329,7 +329,7 @@ def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children.
     """
-    last = trajectories(frame, runs).groupby("run")[["hash", "val_acc", "test_acc", "children"]].last()
+    last = at_the_end(trajectories(frame, runs), ["hash", "val_acc", "test_acc", "children"])
     return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
 
 

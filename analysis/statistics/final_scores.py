@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasbench.analysis.comparison.anytime import trajectories
+from nasbench.analysis.comparison.anytime import at_the_end, trajectories
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import no_choice, require_columns, unscored_text
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
@@ -58,7 +58,7 @@ def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_ac
     """
     require_measure(measure)
     require_columns(runs, ("run", "strategy", "seed", "space", "data"), "the runs")
-    last = trajectories(frame, runs, "children").groupby("run")[["hash", measure]].last().reindex(runs["run"])
+    last = at_the_end(trajectories(frame, runs, "children"), ["hash", measure]).reindex(runs["run"])
     known, chose = last[measure].notna().to_numpy(), last["hash"].fillna("").ne("").to_numpy()
     return pd.DataFrame(
         {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import By, trajectories
+from nasbench.analysis.comparison.anytime import By, at_the_end, trajectories
 from nasbench.analysis.comparison.checks import no_choice, require_columns
 from nasbench.analysis.comparison.reaching import require_tested
 from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
@@ -58,7 +58,7 @@ def ranks_over_budget(
     found = []
     for part in parts:
         reached = course[course["spent"] <= part * budget * (1 + 1e-9)]
-        last = reached.groupby("run")[measure].last()
+        last = at_the_end(reached, [measure])[measure]
         scores = runs[["strategy", "run"]].assign(
             table=table.to_numpy(), score=runs["run"].map(last).to_numpy(dtype=float)
         )

@@ -8,8 +8,10 @@ import pytest
 from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
 from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.comparison.compare import summarize
 from nasbench.analysis.inference.intervals import iqm_interval, mean_interval, median_interval, pooled_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.report.contents import finals
 from nasbench.analysis.statistics.final_scores import (
     below_best,
     draw_score_intervals,
@@ -178,3 +180,21 @@ def test_a_table_without_any_score_has_no_best_and_an_optimum_is_exceeded_by_a_h
     assert np.isnan(apart[2])
     with pytest.raises(InputError, match=r"found 0\.9: its regret would be negative"):
         below_best(scores, {"a": 0.8999})
+
+
+def test_the_test_score_of_an_earlier_incumbent_is_not_that_of_the_choice(make):
+    """The second child is the choice, and its final training diverged; the first has a test score."""
+    first, second = (
+        {"run": "r", "strategy": "random", "run_seed": 0, "hash": key, "val_acc": acc, "spent_gpu_hours": float(place)}
+        for place, (key, acc) in enumerate([("a", 0.5), ("b", 0.9)], start=1)
+    )
+    final = {"stage": "final", "counted": False, "test_acc": 0.4, "status": "ok"}
+    frame = make.children([first, second, first | final, second | final | {"status": "diverged", "test_acc": np.nan}])
+    runs = make.runs([{"run": "r", "strategy": "random", "seed": 0, "children": 2}])
+    scores = final_scores(frame, runs, "test_acc")
+    assert np.isnan(scores["score"].iloc[0])
+    with pytest.raises(InputError, match="do not have the test score of their choice"):
+        require_scores(scores)
+    assert finals(frame, runs)[["hash", "val_acc"]].to_numpy().tolist() == [["b", 0.9]]
+    assert np.isnan(finals(frame, runs)["test_acc"].iloc[0])
+    assert summarize(frame, runs)["n_test"].tolist() == [0]
