@@ -14,6 +14,8 @@ from nasbench.errors import InputError
 from nasbench.scores import judged_by
 
 Floats = NDArray[np.float64]
+TableBudgets = float | Mapping[str, float | None] | None
+"""One budget for all tables, or one for each; None where it is not known in the unit at hand."""
 MEASURES = ("val_acc", "test_acc")
 _NAMED = 3  # runs that a message names
 
@@ -125,7 +127,7 @@ def budget_to_target(
     target: float | Mapping[str, float],
     by: By = "gpu_hours",
     measure: str = "val_acc",
-    budget: float | None = None,
+    budget: TableBudgets = None,
 ) -> pd.DataFrame:
     """Spending of each run until it first reached the target or, if it never did, until it was last watched.
 
@@ -139,8 +141,8 @@ def budget_to_target(
             lower values are better, runs reach it from above.
         by: unit of spending; see `anytime.trajectories`.
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent).
-        budget: the runs' budget in that unit, the smallest if they differ; None if their budget is in another unit,
-            which leaves what each run spent.
+        budget: the runs' budget in that unit, the smallest if they differ, or one for each table; None if their budget
+            is in another unit, which leaves what each run spent.
 
     Returns:
         strategy, table, run, seed, by, unit (name of that of device time), measure, target, spent (> 0), reached
@@ -162,7 +164,8 @@ def budget_to_target(
         require_tested(course, runs)
     wanted = judged_by().sign * course["run"].map(tables).map(targets).astype(float)
     first = course[course[measure] >= wanted].groupby("run")["spent"].min().reindex(runs["run"])
-    ends = watched_until(course, runs, by, budget)
+    budgets = budgets_of(tables, budget)
+    ends = watched_until(course, runs, by, tables.map(budgets))
     reached = (first.notna() & (first <= ends * (1 + 1e-12))).to_numpy(dtype=bool)
     result = runs[["strategy", "run", "seed"]].reset_index(drop=True)
     result.insert(1, "table", tables.to_numpy())
@@ -175,20 +178,34 @@ def budget_to_target(
         reached=reached,
     )
     shared = ends.groupby(tables).min()
-    return result.assign(horizon=result["table"].map(shared if budget is None else dict.fromkeys(shared.index, budget)))
+    return result.assign(horizon=result["table"].map({**shared, **budgets}))
 
 
-def watched_until(course: pd.DataFrame, runs: pd.DataFrame, by: By, budget: float | None = None) -> pd.Series[float]:
+def budgets_of(tables: pd.Series[str], budget: TableBudgets) -> dict[str, float]:
+    """Give each table its budget.
+
+    Args:
+        tables: result of `table_of_runs`.
+        budget: one budget for all tables, or table -> budget; None where it is not known in the unit at hand.
+
+    Returns:
+        Table -> budget, without those whose budget is not known.
+    """
+    each = {name: budget.get(name) if isinstance(budget, Mapping) else budget for name in tables.unique()}
+    return {name: value for name, value in each.items() if value is not None}
+
+
+def watched_until(course: pd.DataFrame, runs: pd.DataFrame, by: By, budget: pd.Series[float]) -> pd.Series[float]:
     """Spending up to which it is known whether a run has reached something, by run id.
 
     Args:
         course: result of `anytime.trajectories` in unit `by`.
         runs: the runs.
         by: unit of spending.
-        budget: see `budget_to_target`.
+        budget: budget of each run in that unit, by run id; NaN if it is in another unit.
 
     Returns:
-        The budget of a complete run; else, or without a budget, what its search spent in all, including after its last
+        The budget of a complete run; else, or where it is not known, what its search spent in all, including after its last
         child.
     """
     ends = course.groupby("run")["spent"].max().reindex(runs["run"]).fillna(0.0)
@@ -197,7 +214,6 @@ def watched_until(course: pd.DataFrame, runs: pd.DataFrame, by: By, budget: floa
         hours = run_hours(runs) - runs.set_index("run")["final_hours"]
         charged = hours if by == "gpu_hours" else hours * run_rates(runs)
         ends = np.fmax(ends, charged.reindex(ends.index).astype(float))
-    if budget is None:
-        return ends
+    limit = budget.reindex(ends.index).astype(float)
     complete = (runs.set_index("run")["status"] == "complete").reindex(ends.index)
-    return ends.clip(upper=budget).mask(complete, budget)
+    return np.fmin(ends, limit).mask(complete & limit.notna(), limit)

@@ -12,6 +12,7 @@ from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.inference.intervals import TOO_SMALL
+from nasbench.analysis.inference.rounding import tied
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import dependence
 from nasbench.analysis.statistics.significance import pairs_of
@@ -101,7 +102,8 @@ def bayesian_tests(
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows = []
     for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
-        apart = (means[first] - means[second]).dropna().to_numpy(dtype=float)
+        both = means[[first, second]].dropna()
+        apart = tied((both[first] - both[second]).to_numpy(dtype=float), float(both.abs().max(axis=None)))
         row = {"first": first, "second": second, "n": len(apart)}
         row |= {"difference": float(apart.mean()) if len(apart) else np.nan}
         found = None

@@ -21,6 +21,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.friedman import friedman_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, all_equal, refused
+from nasbench.analysis.inference.rounding import tied
 from nasbench.analysis.inference.verdicts import RANK_TESTS, comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
@@ -460,7 +461,14 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
             f"ranks need two strategies or more and a table on which all have a score; here are "
             f"{scores['strategy'].nunique()} strategies on {scores['table'].nunique()} tables, {len(means)} of them complete"
         )
-    return means[style.in_order(means.columns.tolist())]
+    return tied_means(means[style.in_order(means.columns.tolist())])
+
+
+def tied_means(means: pd.DataFrame) -> pd.DataFrame:
+    """Make means equal that differ by rounding errors: equal scores of 50 and of 200 runs have the same mean."""
+    values = means.to_numpy(dtype=float)
+    scale = float(np.nanmax(np.abs(values), initial=0.0))
+    return pd.DataFrame(tied(values, scale), index=means.index, columns=means.columns)
 
 
 def cliques(ranks: Floats, distance: float) -> list[tuple[int, int]]:

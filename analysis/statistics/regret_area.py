@@ -12,6 +12,8 @@ from nasbench.analysis.comparison.anytime import By, trajectories
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import no_choice
 from nasbench.analysis.comparison.reaching import (
+    TableBudgets,
+    budgets_of,
     require_finished,
     require_measure,
     require_tested,
@@ -37,7 +39,7 @@ def regret_areas(
     by: By = "gpu_hours",
     measure: str = "val_acc",
     optimum: Mapping[str, float] | None = None,
-    budget: float | None = None,
+    budget: TableBudgets = None,
 ) -> pd.DataFrame:
     """Compute each run's mean regret over its whole budget.
 
@@ -54,7 +56,7 @@ def regret_areas(
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent; every incumbent needs a test score).
         optimum: table (see `reaching.table_of_runs`) -> the best of that measure in it, oriented; for other tables the
             best that any run here found.
-        budget: the runs' budget in that unit; None if their budget is in another unit: what the run of the table that
+        budget: the runs' budget in that unit, or one for each table; None if their budget is in another unit: what the run of the table that
             spent least had spent in all.
 
     Returns:
@@ -76,7 +78,7 @@ def regret_areas(
         raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")
     if measure == "test_acc":
         require_tested(course, runs)
-    ends = watched_until(course, runs, by, budget).groupby(tables).min()
+    ends = watched_until(course, runs, by, tables.map(budgets_of(tables, budget))).groupby(tables).min()
     known = course[course[measure].notna()]
     found = known.groupby(known["run"].map(tables))[measure].max()
     courses = dict(iter(known.groupby("run", sort=False)))

@@ -18,6 +18,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable, paired_equivalence_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
 from nasbench.analysis.inference.rank_sums import mean_ranks
+from nasbench.analysis.inference.rounding import tied
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected, hedges_g, holm
 from nasbench.analysis.inference.verdicts import (
     EQUIVALENT,
@@ -106,15 +107,17 @@ def paired_tests(
 
     Source: Wilcoxon 1945, "Individual comparisons by ranking methods", for the signed ranks.
     """
-    from scipy.stats import ttest_rel, wilcoxon
+    from scipy.stats import ttest_1samp, wilcoxon
 
     require_columns(scores, ("strategy", "table", "score"), "the scores")
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows: list[dict[str, Any]] = []
     for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
         both = means[[first, second]].dropna()
-        apart = (both[first] - both[second]).to_numpy(dtype=float)
-        n, spread = len(apart), float(np.std(apart, ddof=1)) if len(apart) > 1 else math.nan
+        apart = tied((both[first] - both[second]).to_numpy(dtype=float), float(both.abs().max(axis=None)))
+        n, spread = len(apart), math.nan
+        if n > 1:  # numpy's deviation of equal numbers is not always 0
+            spread = float(np.std(apart, ddof=1)) if np.ptp(apart) > 0 else 0.0
         row: dict[str, Any] = {"first": first, "second": second, "n": n}
         row |= {"difference": float(apart.mean()) if n else math.nan, "rank_biserial": _rank_biserial(apart)}
         row |= {"cohens_dz": row["difference"] / spread if spread and spread > 0 else math.nan}
@@ -123,11 +126,13 @@ def paired_tests(
         row |= {"detectable": paired_detectable(spread, n) if n >= ENOUGH_SEEDS else math.nan}
         row |= {"margin": margin, "tost_p": paired_equivalence_p(apart, margin)}
         row |= dict.fromkeys(("w", "p", "t", "t_p"), math.nan) | {"least_p": min(1.0, 2.0 ** (1 - n))}
-        if n >= ENOUGH_SEEDS and np.any(apart != 0):
-            ranks = wilcoxon(apart)
-            row |= {"w": float(ranks.statistic), "p": float(ranks.pvalue)}
+        if n >= ENOUGH_SEEDS:
+            ranks = wilcoxon(apart) if np.any(apart != 0) else None
+            row |= (
+                {"w": float(ranks.statistic), "p": float(ranks.pvalue)} if ranks is not None else {"w": 0.0, "p": 1.0}
+            )
             if spread > 0:
-                paired = ttest_rel(both[first], both[second])
+                paired = ttest_1samp(apart, 0.0)
                 row |= {"t": float(paired.statistic), "t_p": float(paired.pvalue)}
         rows.append(row)
     table = corrected(pd.DataFrame(rows, columns=_PAIRED), "t_p")
@@ -168,13 +173,13 @@ def pairs_of(names: list[str], baseline: str | None) -> list[tuple[str, str]]:
 
 
 def _rank_biserial(apart: Floats) -> float:
-    """Share of rank sums in favour minus share against, over differences that are not 0.
+    """Share of rank sums in favour minus share against, over differences that are not 0; 0 if all are.
 
     Source: Kerby 2014, "The simple difference formula".
     """
     apart = apart[apart != 0]
     if not len(apart):
-        return math.nan
+        return 0.0
     ranks = mean_ranks(np.abs(apart))[0]
     return float((ranks[apart > 0].sum() - ranks[apart < 0].sum()) / ranks.sum())
 

@@ -255,7 +255,7 @@ def targets(
             notes.append(f"{words}{on}: {score.number(near[name])}, of {score.number(top)}, {said}.")
     assert aims is not None
     by = by or budget_unit(runs)
-    budget = budget_in(runs, by)
+    budget = _table_budgets(frame, runs, by, measure)
     reaches = budget_to_target(frame, runs, aims, by, measure, budget)
     groups = dict(iter(reaches.groupby("table", sort=True)))
     parts, curves, made = [], {}, []
@@ -273,7 +273,7 @@ def targets(
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
     columns = [*(["table"] if len(groups) > 1 else []), *columns, *summary.columns.intersection(["p against random"])]
     unit = budget_label(by, reaches["unit"].iloc[0])
-    notes.append(_restricted(reaches, unit, budget is not None))
+    notes.append(_restricted(reaches, unit, _whose_budget(budget, "the budget")))
     if "p against random" in columns:
         each = " per table" if len(groups) > 1 else ""
         notes.append(f"p against random (log-rank) {after_holm(max(made))}{each}.")
@@ -334,10 +334,12 @@ def regret(
     notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     by = by or budget_unit(runs)
-    budget = budget_in(runs, by)
+    budget = _table_budgets(frame, runs, by, measure)
     areas = regret_areas(frame, runs, by, measure, optimum, budget)
     summary = area_summary(areas, seed)
-    notes.append(_whole_budget(areas, budget_label(by, hours_unit(frame)), said, budget is not None))
+    notes.append(
+        _whole_budget(areas, budget_label(by, hours_unit(frame)), said, _whose_budget(budget, "the whole budget"))
+    )
     several = areas["table"].nunique() > 1
     shown = [*(["table"] if several else []), "strategy", "runs", "mean", "low", "high", "waiting", "interval"]
     unit = "fraction" if judged_by().is_accuracy else judged_by().unit
@@ -476,23 +478,37 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> dict[str, f
     return {str(name): float(best) for name, best in known.items()}
 
 
-def _restricted(reaches: pd.DataFrame, unit: str, is_budget: bool) -> str:
+def _table_budgets(frame: pd.DataFrame, runs: pd.DataFrame, by: Any, measure: str) -> dict[str, float | None]:
+    """Table -> budget of its runs in a unit: those of one table say nothing of another's."""
+    from nasbench.analysis.comparison.reaching import table_of_runs
+
+    groups = runs.groupby(table_of_runs(frame, runs, measure).to_numpy(), sort=True)
+    return {str(name): budget_in(mine, by) for name, mine in groups}
+
+
+def _whose_budget(budgets: Mapping[str, float | None], known: str) -> str:
+    """Say what an analysis follows runs to: their budget, or what they spent."""
+    otherwise = "what the run that spent least had spent"
+    if all(value is not None for value in budgets.values()):
+        return known
+    if any(value is not None for value in budgets.values()):
+        return f"{known}, or {otherwise} where the budget is in another unit"
+    return f"{otherwise}: the budget is in another unit"
+
+
+def _restricted(reaches: pd.DataFrame, unit: str, what: str) -> str:
     """What the restricted mean is of, in a sentence."""
     ends = reaches.drop_duplicates("table").sort_values("table")["horizon"]
     until = " / ".join(f"{end:.4g}" for end in ends)
-    what = "the budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
     return (
         f"By {unit}. Median: of all runs, by Kaplan-Meier; NaN where fewer than half reached the target. Mean: "
         f"restricted to {until} ({what}), that is what a run spends until it reaches the target or that much."
     )
 
 
-def _whole_budget(areas: pd.DataFrame, unit: str, said: str, is_budget: bool) -> str:
+def _whole_budget(areas: pd.DataFrame, unit: str, said: str, whole: str) -> str:
     """What the areas cover, in a sentence."""
     ends = " / ".join(f"{end:.4g}" for end in areas.drop_duplicates("table").sort_values("table")["budget"])
-    whole = (
-        "the whole budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
-    )
     return (
         f"Mean of the regret to {said}, over {unit} from 0 to {ends} ({whole}); {judged_by().no_choice_words} before a run's first "
         "score."

@@ -14,6 +14,7 @@ from nasbench.analysis.comparison.random_search_claim import top_means
 from nasbench.analysis.comparison.reaching import budget_to_target, require_tested
 from nasbench.analysis.inference.survival import restricted_mean, share_limits
 from nasbench.analysis.statistics.optima import optima
+from nasbench.analysis.statistics.regret_area import regret_areas
 from nasbench.analysis.statistics.speedup import speedups
 from nasbench.errors import InputError
 from nasbench.store.query import Results
@@ -74,6 +75,22 @@ def test_each_table_has_its_own_horizon_target_and_runs(make):
     rows = budget_to_target(frame, runs, {f"{runs['space'][0]}, a": 0.9, f"{runs['space'][0]}, b": 0.3})
     assert rows["horizon"].tolist() == [3, 3, 8, 8]
     assert rows["reached"].tolist() == [True, False, True, False]
+
+
+def test_each_table_has_its_own_budget_and_is_not_cut_at_another_ones(make):
+    four = {**TWO, "ppo/0": [(8.0, 0.3)], "ppo/1": [(9.0, 0.2)]}
+    frame, runs = searches(make, four, data=["a", "a", "b", "b"])
+    first, second = (f"{runs['space'][0]}, {name}" for name in "ab")
+    targets = {first: 0.9, second: 0.3}
+    rows = budget_to_target(frame, runs, targets, budget={first: 1.5, second: 10.0})
+    assert rows["horizon"].tolist() == [1.5, 1.5, 10, 10]
+    assert rows["spent"].tolist() == [1.5, 1.5, 8, 10]
+    assert rows["reached"].tolist() == [False, False, True, False]
+    other = budget_to_target(frame, runs, targets, budget={first: 6.0, second: None})  # in another unit on the second
+    assert other["horizon"].tolist() == [6, 6, 8, 8]
+    assert other["spent"].tolist() == [2, 6, 8, 9]
+    areas = regret_areas(frame, runs, optimum=dict.fromkeys((first, second), 1.0), budget={first: 6.0, second: None})
+    assert areas["budget"].tolist() == [6, 6, 8, 8]
 
 
 def test_the_last_incumbent_alone_may_be_tested(make):

@@ -79,8 +79,8 @@ def test_one_table_is_ranked_by_runs_drawn_at_random(call, files, tmp_path):
     assert ((written["low"] < written["rank"]) & (written["rank"] < written["high"])).all()
     assert "Kruskal-Wallis: H(2)" in out
     assert (
-        "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over 3 comparisons, 5%; least attainable p"
-        in out
+        "Bars join strategies of which no two are shown to differ (larger p of Mann-Whitney's and Brunner-Munzel's tests, two-sided, "
+        "Holm over 3 comparisons, 5%; least attainable p" in out
     )
     assert "Ranks at 25%, 50%, 100% of the budget: " in out
     assert (tmp_path / "table.csv").read_bytes() == Path(files[0]).with_name("first-ranks.csv").read_bytes()
@@ -174,3 +174,17 @@ def test_bad_input_is_one_line(files, words, expected, tmp_path):
     assert done.code == 2
     assert expected in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_tables_of_other_budgets_are_followed_to_their_own(call, tmp_path):
+    """20 children on one table, 10 on the other: the first runs are not cut at the others' ten."""
+    for number, (name, budget) in enumerate((("first", "20 children"), ("second", "10 children"))):
+        found = replay(made_up(name, number), Setting.of("random", {}), range(6), ReplayBudget(Budget.parse(budget)))
+        write_new(str(tmp_path / f"{name}.h5"), tables_of([found]))
+    for command in (("targets", "--share-of-best", "0.95"), ("regret",)):
+        alone, both = tmp_path / f"alone-{command[0]}.csv", tmp_path / f"both-{command[0]}.csv"
+        call(command[0], "first.h5", *command[1:], "--csv", str(alone))
+        said = call(command[0], "first.h5", "second.h5", *command[1:], "--csv", str(both))
+        assert "20 / 10 (the " in said.replace("\n", " ")
+        one, two = pd.read_csv(alone).iloc[0], pd.read_csv(both).set_index("table").loc["nasbench201, first"]
+        assert two["mean"] == pytest.approx(one["mean"])
