@@ -742,7 +742,13 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
     for column in ("space", "fingerprint"):
         found = sorted(set(search[column]))
         if len(found) != 1:
-            raise InputError(f"{source} is no table: it has children of {len(found)} values of {column!r}, not of one")
+            made = column == "fingerprint" and str(search["space"].iloc[0]).startswith("choices:")
+            advice = (
+                "; if the files that it was made of have different options, join them before the import" if made else ""
+            )
+            raise InputError(
+                f"{source} is no table: it has children of {len(found)} values of {column!r}, not of one{advice}"
+            )
     space = get_space(search["space"].iloc[0])
     if space.size > LARGEST:
         raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")

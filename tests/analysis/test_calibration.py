@@ -30,7 +30,7 @@ def test_the_page_was_made_by_the_command():
     made = page.partition(calibration.BEGIN)[2].partition(calibration.END)[0]
     assert "Made by `python -m benchmarks.calibration --repeats" in made
     rows = [line for line in made.splitlines() if line.startswith(("| normal |", "| skewed |", "| tied |"))]
-    assert len(rows) == 15 + 30 + 12 + 3
+    assert len(rows) == 15 + 30 + 12 + 48 + 3
 
 
 @pytest.mark.slow

@@ -217,6 +217,21 @@ def test_forms_of_json(content: Any, rows: list[dict[str, Any]], tmp_path: Path)
     assert [dict(zip(table.names, row)) for row in zip(*table.columns)] == rows
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_one_training_with_lists_is_one_row(lines: int, tmp_path: Path) -> None:
+    """Six choices and six latencies are no table of six rows: the score is one number."""
+    each = [{"arch": [at, 1, 2, 3, 4, 0], "latencies": [1.0] * 6, "acc": 0.5 + at / 10} for at in range(lines)]
+    (tmp_path / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in each))
+    table = read_json_table(str(tmp_path / "t.jsonl"), ["arch", "acc"])
+    assert (table.column("arch"), table.column("acc")) == ([row["arch"] for row in each], [row["acc"] for row in each])
+
+
+def test_columns_with_one_seed_for_all_rows_are_a_table(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps({"arch": ["a", "b"], "acc": [0.5, 0.6], "seed": 3}))
+    table = read_json_table(str(tmp_path / "t.json"), ["arch", "acc"])
+    assert (table.column("arch"), table.column("seed")) == (["a", "b"], [3, 3])
+
+
 def test_lines_of_json(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
     assert read_json_table(str(tmp_path / "t.jsonl")).column("a") == [1, 2]

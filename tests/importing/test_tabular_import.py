@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from commands import nasbench
 
+from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
+from nasbench.tabular.tables import read_table
 
 CELLS = [
     "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|",
@@ -153,3 +155,50 @@ def test_a_total_of_seconds_without_its_parts_is_charged_as_training(tmp_path: P
     assert 3600 * run["evaluation_hours"] == pytest.approx(10)
     cost = nasbench("cost", str(tmp_path / "out.h5"), "--allow", "baseline", "-o", str(tmp_path / "cost"))
     assert "0.03889" in cost.out
+
+
+def two_parts(tmp_path: Path) -> list[Path]:
+    """Parts of one table: the first never has skip as its first operation, the second never conv."""
+    parts = []
+    for number, rows in enumerate(
+        (
+            ["conv,pool,0.90", "conv,skip,0.80", "pool,pool,0.70", "pool,skip,0.6"],
+            ["pool,pool,0.71", "pool,skip,0.61", "skip,pool,0.5", "skip,skip,0.2"],
+        )
+    ):
+        parts.append(tmp_path / f"p{number}.csv")
+        parts[-1].write_text("\n".join(["op1,op2,acc", *rows]) + "\n")
+    return parts
+
+
+@pytest.mark.parametrize("as_run", [False, True])
+def test_numbers_of_options_that_files_give_otherwise_are_never_taken_for_one(tmp_path: Path, as_run: bool) -> None:
+    """One hash is (conv, pool) in the first file and (pool, pool) in the second."""
+    words = [
+        "--space",
+        "choices",
+        "--map",
+        "architecture=op1,op2",
+        "--map",
+        "val_acc=acc",
+        "--set",
+        "data=d",
+        "--set",
+        "protocol=p",
+    ]
+    found = []
+    for number, path in enumerate(two_parts(tmp_path)):
+        mine = (
+            ["--as-run", "--set", "strategy=x", "--set", f"run_seed={number}"]
+            if as_run
+            else ["--set", f"seed={number}"]
+        )
+        nasbench("import", "csv", str(path), "-o", str(tmp_path / f"{number}.h5"), *words, *mine)
+        with Results([str(tmp_path / f"{number}.h5")]) as results:
+            config = json.loads(results.runs()["config"].iloc[0])
+            found.append((set(results.frame()["fingerprint"]), config.get("options") or config["import"]["options"]))
+    assert found[0][0].isdisjoint(found[1][0])
+    assert [options["op1"] for _, options in found] == [["conv", "pool"], ["pool", "skip"]]
+    nasbench("merge", str(tmp_path / "0.h5"), str(tmp_path / "1.h5"), "-o", str(tmp_path / "m.h5"))
+    with pytest.raises(InputError, match=r"of 2 values of 'fingerprint', not of one; .* join them before the import"):
+        read_table(str(tmp_path / "m.h5"))

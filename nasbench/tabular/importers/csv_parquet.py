@@ -30,6 +30,8 @@ MATRIX: Final = "matrix"
 OPERATIONS: Final = "operations"
 EPOCH: Final = "epoch"
 SECONDS: Final = "seconds"
+_SHARED: Final = frozenset({"seed", "run_seed", "strategy", "status", "data", "protocol", "space", "stage", "epochs"})
+"""Columns that may have one value for all rows of a table by columns."""
 _SET_BY_IMPORT: Final = {
     "run",
     "index",
@@ -166,7 +168,7 @@ def import_tabular(
     score = _score(path, form.score, columns, quantities)
     parquet, in_json = path.endswith(".parquet"), is_json(path)
     source = json_source(path) if in_json else ImportSource.of(path, f"table {path.rpartition('.')[2]}")
-    table = read_json_table(path) if in_json else _read(path, form, columns)
+    table = read_json_table(path, _by_row(columns)) if in_json else _read(path, form, columns)
     named = _architecture_columns(columns.get(ARCHITECTURE, ""), table)
     cells = {ours: table.column(theirs) for ours, theirs in columns.items() if ours != ARCHITECTURE or len(named) == 1}
     namer = _namer(space, named, table)
@@ -203,7 +205,15 @@ def import_tabular(
         children = []
         for training in rows:
             protocol, data = (str(training.scores.pop(name, "") or "unknown") for name in ("protocol", "data"))
-            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"), score=score)
+            group = Group(
+                opened.spec,
+                protocol,
+                data,
+                notes,
+                constant.get("epochs"),
+                score=score,
+                options=namer.stored if namer else "",
+            )
             children.append((group, training.architecture, training.scores))
         settle_counts(children)
         for training, (group, architecture, scores) in zip(rows, children):
@@ -289,6 +299,12 @@ def _unnamed(columns: Mapping[str, str]) -> list[str]:
     if ARCHITECTURE in columns or MATRIX in columns:
         return []
     return ["the source does not name architectures: each child counts as one of its own, so that none is a duplicate"]
+
+
+def _by_row(columns: Mapping[str, str]) -> list[str]:
+    """Names in the file of architectures, scores and costs, which no two trainings need to share."""
+    names = [theirs for ours, theirs in columns.items() if ours not in _SHARED]
+    return [part.strip() for name in names for part in name.split(",")]
 
 
 def _check_kind(columns: Mapping[str, str], constants: Mapping[str, str], form: TableForm) -> None:

@@ -165,6 +165,8 @@ class Group:
         split: part of the data set on which the children were trained, where the name of the data set does not say it.
         score: what the trainings are judged by where it is no accuracy, e.g. Quantity("val_ssim"); None for accuracies.
         search: the search that the children are of; None for a table.
+        options: decision -> labels of its options, of a space that was made of the source's values, as JSON; "" for a
+            space that says itself what its options are.
     """
 
     space: str
@@ -175,15 +177,19 @@ class Group:
     split: str = ""
     score: Quantity | None = None
     search: Search | None = None
+    options: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Digest of what was measured, 16 hexadecimal digits.
 
         It depends on the space, the protocol's name, the data set, its split and the epochs, and not on the bytes of
-        the imported file: parts of one table that were imported one by one have the same fingerprint.
+        the imported file: parts of one table that were imported one by one have the same fingerprint. In a space that
+        was made of a file, an option's number means what the file has, so its labels are part of it: files with other
+        labels are no parts of one table, and their architectures with equal hashes are not the same.
         """
-        measured = json.dumps([self.space, self.protocol, self.data, self.split, self.epochs])
+        made = [json.loads(self.options)] if self.options else []
+        measured = json.dumps([self.space, self.protocol, self.data, self.split, self.epochs, *made])
         return hashlib.blake2b(f"imported {measured}".encode(), digest_size=8).hexdigest()
 
 
@@ -566,6 +572,8 @@ class Collector:
         }
         children, search = run.indices["search"], group.search
         config: dict[str, Any] = {"import": described}
+        if group.options and search is None:
+            config["options"] = json.loads(group.options)
         if group.score is not None:
             config["score"] = group.score.as_dict()
         if search is not None:

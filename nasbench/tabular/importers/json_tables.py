@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,13 +46,17 @@ def json_source(path: str) -> ImportSource:
     return ImportSource(top, digest.hexdigest(), "json")
 
 
-def read_json_table(path: str) -> RawTable:
+def read_json_table(path: str, by_row: Collection[str] = ()) -> RawTable:
     """Read a table.
+
+    An object of lists of one length is a table by columns, unless it has a value of `by_row` that is no such list: it is
+    then one training, whose architecture or repeated measurements are lists, too.
 
     Args:
         path: a file, plain or compressed by gzip, or a folder of files with one row or more each; their names are then the
             column "file". HpBandSter's `results.json` is joined with the `configs.json` beside it. Of NASLib's
             `errors.json`, the lists of its second part are the columns.
+        by_row: names whose values differ from row to row, as far as the caller knows: those of architectures and scores.
 
     Returns:
         The table; missing values are None.
@@ -65,9 +69,9 @@ def read_json_table(path: str) -> RawTable:
     if top.is_dir() and (top / RESULTS).is_file() and (top / CONFIGS).is_file():
         top = top / RESULTS
     if top.is_dir():
-        rows = [{FILE: each.stem, **row} for each in _files(top) for row in _rows(each)]
+        rows = [{FILE: each.stem, **row} for each in _files(top) for row in _rows(each, by_row)]
     else:
-        rows = list(_rows(top))
+        rows = list(_rows(top, by_row))
     if not rows:
         raise MissingData(f"{path} has no rows to import")
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -81,17 +85,17 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, by_row: Collection[str]) -> Iterator[dict[str, Any]]:
     content = _content(path)
     if isinstance(content, list) and content and all(_is_result(each) for each in content):
         yield from _of_hpbandster(path, content)
         return
-    if isinstance(content, list) and len(content) == 2 and isinstance(content[1], dict) and _columns(content[1]):
+    if isinstance(content, list) and len(content) == 2 and (by_columns := _second_part(content, by_row)):
         config = _flat({"config": content[0]}) if isinstance(content[0], dict) else {}
-        yield from ({**config, **row} for row in _columns(content[1]))
+        yield from ({**config, **row} for row in by_columns)
         return
     if isinstance(content, dict):
-        if by_columns := _columns(content):
+        if by_columns := _columns(content, by_row):
             yield from by_columns
             return
         objects = bool(content) and all(isinstance(value, dict) for value in content.values())
@@ -128,13 +132,23 @@ def _content(path: Path) -> Any:
     return found
 
 
-def _columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _second_part(content: Sequence[Any], by_row: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of the second of two parts; [] if it is no table by columns, or has the names of the first: two rows."""
+    first, second = content
+    if not isinstance(second, dict) or (isinstance(first, dict) and first.keys() == second.keys()):
+        return []
+    return _columns(second, by_row)
+
+
+def _columns(content: Mapping[str, Any], by_row: Collection[str]) -> list[dict[str, Any]]:
     """Rows of an object of lists of one length, whose other values hold for all rows; [] for another object."""
     lists = {name: value for name, value in content.items() if isinstance(value, list) and value}
     if len(lists) < 2 or any(isinstance(value, dict) for value in content.values()):
         return []
     length, count = Counter(map(len, lists.values())).most_common(1)[0]
-    if count < 2:
+    if count < 2 or any(
+        not isinstance(content[name], list) or len(content[name]) != length for name in by_row if name in content
+    ):
         return []
     same = {name: value for name, value in content.items() if not isinstance(value, list)}
     whole = {name: value for name, value in lists.items() if len(value) == length}

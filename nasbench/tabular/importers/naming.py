@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -59,6 +60,11 @@ class Namer:
     def labels(self) -> dict[str, list[str]]:
         """Decision -> its options, of a space that was made of them; {} otherwise."""
         return {name: list(map(str, self._of(name))) for name in self.names} if self.space == CHOICES else {}
+
+    @property
+    def stored(self) -> str:
+        """The labels as JSON, as `importer_base.Group` has them; "" where there are none."""
+        return json.dumps(self.labels) if self.labels else ""
 
     def architecture(self, values: Sequence[Any]) -> Architecture:
         """Find the architecture of one value per decision.

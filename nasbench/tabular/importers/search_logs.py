@@ -228,6 +228,7 @@ def add_search(collector: Collector, log: SearchLog, setting: Setting) -> list[s
         setting.epochs,
         score=value.quantity,
         search=search,
+        options=json.dumps(log.about["options"]) if log.about.get("options") else "",
     )
     begin = min((trial.started for trial in trials if not math.isnan(trial.started)), default=math.nan)
     starts = sorted(trial.started for trial in trials if not math.isnan(trial.started))
