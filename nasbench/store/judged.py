@@ -202,8 +202,9 @@ def values_of_trainings(frame: pd.DataFrame, rows: pd.DataFrame) -> Any:
         rows: measurements of one quantity.
 
     Returns:
-        One float per child: that of its architecture, fingerprint and training seed; else the mean over the seeds that
-        were measured; NaN without any.
+        One float per child: that of its architecture, fingerprint and training seed, the latest by `measured_at`, or the
+        mean of several that are as late (imports do not know when); else the mean over the seeds that were measured; NaN
+        without any.
 
     Raises:
         InputError: when the rows were measured in several ways.
@@ -212,7 +213,9 @@ def values_of_trainings(frame: pd.DataFrame, rows: pd.DataFrame) -> Any:
     if len(ways) > 1:
         choose(rows.assign(fingerprint=""), str(rows["quantity"].iloc[0]))  # raises, and lists the ways
     keys = ["hash", "fingerprint", "seed"]
-    latest = rows.sort_values("measured_at", kind="stable").drop_duplicates(keys, keep="last")
+    times = rows["measured_at"].astype(str)
+    last = times.groupby([rows[name].astype(str) for name in keys]).transform("max")
+    latest = rows[times == last].groupby(keys, observed=True, sort=False)["value"].mean().reset_index()
     plain = frame[keys].astype({"hash": str, "fingerprint": str, "seed": int})
     exact = plain.merge(latest.astype({"hash": str, "fingerprint": str})[[*keys, "value"]], on=keys, how="left")[
         "value"

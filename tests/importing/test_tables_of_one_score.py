@@ -15,6 +15,7 @@ from nasbench.errors import InputError
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.choices import ChoiceSpace
 from nasbench.store.query import Results
+from nasbench.tabular.importers.csv_parquet import import_tabular
 from nasbench.tabular.tables import read_table
 
 OPTIONS = (3, 3, 2, 3)
@@ -153,3 +154,19 @@ def test_there_are_no_networks(tmp_path: Path) -> None:
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert "has no networks to train; search a complete table of it: nasbench replay" in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_several_trainings_with_one_seed_have_the_mean_of_their_scores(tmp_path):
+    """Without a column of seeds all have the seed -1; the first cell was trained twice."""
+    (tmp_path / "t.csv").write_text(
+        "arch,acc,vf,tf\n00,0.50,0.10,0.11\n00,0.52,0.90,0.91\n01,0.60,0.40,0.41\n10,0.60,0.45,0.46\n11,0.61,0.47,0.48\n"
+    )
+    given = {"data": "d", "protocol": "p"}
+    judged = {"architecture": "arch", "val_f1::higher": "vf", "test_f1::higher": "tf"}
+    import_tabular(str(tmp_path / "t.csv"), str(tmp_path / "a.h5"), "choices:2/2", judged, given)
+    table = read_table(str(tmp_path / "a.h5"))
+    assert table.val_acc.tolist() == pytest.approx([0.5, 0.4, 0.45, 0.47])
+    assert table.test_acc.tolist() == pytest.approx([0.51, 0.41, 0.46, 0.48])
+    beside = {"architecture": "arch", "val_acc": "acc", "val_f1::higher": "vf"}
+    import_tabular(str(tmp_path / "t.csv"), str(tmp_path / "b.h5"), "choices:2/2", beside, given)
+    assert read_table(str(tmp_path / "b.h5"), score="val_f1").val_acc[0] == pytest.approx(0.5)
