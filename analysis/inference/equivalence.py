@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.inference.distributions import t_above, t_below
 from nasbench.analysis.inference.intervals import LEAST_RUNS, welch_error
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 Floats = NDArray[np.float64]
 SIGNIFICANT = 0.05  # the level of every test of the suite, after Holm's correction where there are several
@@ -21,6 +22,19 @@ MARGIN = 0.01  # differences of scores within +-1 percentage point count as equi
 POWER = 0.8  # the usual probability with which a difference is to be found
 MOST_SEEDS = 1_000_000
 _CERTAIN = 100.0  # noncentrality from which a test of 2 runs a side or more is sure to find it
+
+
+def usual_margin(margin: float | None = None) -> float | None:
+    """Return the margin of equivalence: the given one, or 1 percentage point of accuracies.
+
+    Args:
+        margin: the given one, in the unit of the score by which runs are judged, > 0; None for none.
+
+    Returns:
+        The margin; None without one for another score than accuracy: a hundredth of a second or a nat may be more than
+        all differences there are.
+    """
+    return margin if margin is not None or not judged_by().is_accuracy else MARGIN
 
 
 def equivalence_p(first: Floats, second: Floats, margin: float = MARGIN) -> float:

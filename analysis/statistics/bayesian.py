@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
-from nasbench.analysis.inference.equivalence import MARGIN
+from nasbench.analysis.inference.equivalence import MARGIN, usual_margin
 from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.inference.rounding import tied
 from nasbench.analysis.plotting import style
@@ -81,14 +81,15 @@ def signed_ranks(
 
 
 def bayesian_tests(
-    scores: pd.DataFrame, baseline: str | None = None, rope: float = MARGIN, seed: int = 0
+    scores: pd.DataFrame, baseline: str | None = None, rope: float | None = None, seed: int = 0
 ) -> pd.DataFrame:
     """Compare each pair of strategies over tables by `signed_ranks` of their mean scores.
 
     Args:
         scores: result of `final_scores`, of two tables or more.
         baseline: compare each strategy with this one only; None compares all pairs.
-        rope: half the width of the region of practical equivalence, a fraction, > 0.
+        rope: half the width of the region of practical equivalence, in the unit of the score, > 0; None for 1 point of
+            accuracies.
         seed: seed of the draws; each pair has its own.
 
     Returns:
@@ -96,9 +97,15 @@ def bayesian_tests(
         (probabilities; NaN with fewer than 5 tables), verdict.
 
     Raises:
-        InputError: for a baseline that has no runs.
+        InputError: for a baseline that has no runs, or no region for another score than accuracy.
     """
     require_columns(scores, ("strategy", "table", "score"), "the scores")
+    near = usual_margin(rope)
+    if near is None:
+        raise InputError(
+            f"the region of practical equivalence is 1 point of accuracies; of {judged_by().val} it needs a width: "
+            "give --margin, in the unit of the score"
+        )
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows = []
     for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
@@ -109,9 +116,9 @@ def bayesian_tests(
         found = None
         if len(apart) >= ENOUGH_SEEDS:
             draws = int(generator(seed, first, second, "bayes").integers(2**32))
-            found = signed_ranks(apart, rope, draws)
+            found = signed_ranks(apart, near, draws)
         row |= {name: getattr(found, name) if found else np.nan for name in ("better", "equivalent", "worse")}
-        rows.append(row | {"verdict": _verdict(first, second, len(apart), found, rope)})
+        rows.append(row | {"verdict": _verdict(first, second, len(apart), found, near)})
     columns = ["first", "second", "n", "difference", "better", "equivalent", "worse", "verdict"]
     return judged_by().shown(pd.DataFrame(rows, columns=columns), ["difference"])
 

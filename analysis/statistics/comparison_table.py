@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.statistics.significance import paired_tests, unpaired_tests
 from nasbench.errors import InputError
 from nasbench.scores import judged_by
@@ -17,13 +16,13 @@ SHOWN = (*_FIRST, "A12", *_LAST)
 SHOWN_OF_PAIRS = (*_FIRST, "t_p_holm", *_LAST)
 
 
-def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: float = MARGIN) -> pd.DataFrame:
+def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: float | None = None) -> pd.DataFrame:
     """Compare the final scores of strategies on one table, with their runs as independent samples.
 
     Args:
         scores: result of `final_scores` for one table.
         baseline: compare each strategy with this one only; None compares all pairs.
-        margin: margin of equivalence, a fraction, > 0.
+        margin: see `equivalence.usual_margin`.
 
     Returns:
         first, second, difference with low and high, p (`compare_groups`), p_holm, A12, n ("5+5"), detectable, finding,
@@ -38,7 +37,7 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
     return tests.rename(columns=names).assign(n=n)[[*SHOWN, "verdict"]]
 
 
-def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margin: float = MARGIN) -> pd.DataFrame:
+def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margin: float | None = None) -> pd.DataFrame:
     """Compare the final scores of strategies on one table, with runs of equal seeds as pairs.
 
     For runs that share something through their seed, e.g. first architectures or training seeds. Where they share
@@ -47,7 +46,7 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
     Args:
         scores: result of `final_scores` for one table, at most one run for each strategy and seed.
         baseline: compare each strategy with this one only; None compares all pairs.
-        margin: margin of equivalence, a fraction, > 0.
+        margin: see `equivalence.usual_margin`.
 
     Returns:
         first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n

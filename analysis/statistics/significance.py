@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
-from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable, paired_equivalence_p
+from nasbench.analysis.inference.equivalence import SIGNIFICANT, paired_detectable, paired_equivalence_p, usual_margin
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
 from nasbench.analysis.inference.rank_sums import mean_ranks
 from nasbench.analysis.inference.rounding import tied
@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 def unpaired_tests(
-    scores: pd.DataFrame, baseline: str | None = None, level: float = LEVEL, margin: float = MARGIN
+    scores: pd.DataFrame, baseline: str | None = None, level: float = LEVEL, margin: float | None = None
 ) -> pd.DataFrame:
     """Test each pair of strategies on one table, with their runs as independent samples.
 
@@ -50,7 +50,7 @@ def unpaired_tests(
         scores: result of `final_scores` for one table.
         baseline: compare each strategy with this one only; None compares all pairs.
         level: coverage of the intervals in (0, 1).
-        margin: differences of means within +-margin count as equivalent; a fraction, > 0.
+        margin: differences of means within +-margin count as equivalent; see `equivalence.usual_margin`.
 
     Returns:
         One row per pair: first, second, and the columns of `compare_groups`; p_holm, welch_p_holm, tost_p_holm (Holm's
@@ -67,7 +67,7 @@ def unpaired_tests(
         raise InputError(f"runs of several tables are no samples of one thing: {tables}; use paired_tests")
     groups = _groups(scores)
     rows = [
-        {"first": first, "second": second} | compare_groups(groups[first], groups[second], level, margin)
+        {"first": first, "second": second} | compare_groups(groups[first], groups[second], level, usual_margin(margin))
         for first, second in pairs_of(list(groups), baseline)
     ]
     table = corrected(pd.DataFrame(rows, columns=["first", "second", *COMPARISON]))
@@ -81,7 +81,7 @@ def paired_tests(
     scores: pd.DataFrame,
     baseline: str | None = None,
     level: float = LEVEL,
-    margin: float = MARGIN,
+    margin: float | None = None,
     what: str = "tables",
 ) -> pd.DataFrame:
     """Test each pair of strategies over several tables, with their mean scores on each table as pairs.
@@ -90,7 +90,7 @@ def paired_tests(
         scores: result of `final_scores`, of two tables or more; `below_best` puts them on one scale for the t test.
         baseline: compare each strategy with this one only; None compares all pairs.
         level: coverage of the intervals in (0, 1).
-        margin: mean differences within +-margin count as equivalent; a fraction, > 0.
+        margin: mean differences within +-margin count as equivalent; see `equivalence.usual_margin`.
         what: name of the pairs in the sentences: "tables", or "seeds" where the column table holds seeds.
 
     Returns:
@@ -124,7 +124,8 @@ def paired_tests(
         around = paired_interval(apart, level)
         row |= {"difference_low": around.low, "difference_high": around.high, "interval": around.method}
         row |= {"detectable": paired_detectable(spread, n) if n >= ENOUGH_SEEDS else math.nan}
-        row |= {"margin": margin, "tost_p": paired_equivalence_p(apart, margin)}
+        near = usual_margin(margin)
+        row |= {"margin": near, "tost_p": math.nan if near is None else paired_equivalence_p(apart, near)}
         row |= dict.fromkeys(("w", "p", "t", "t_p"), math.nan) | {"least_p": min(1.0, 2.0 ** (1 - n))}
         if n >= ENOUGH_SEEDS:
             ranks = wilcoxon(apart) if np.any(apart != 0) else None

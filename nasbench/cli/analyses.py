@@ -17,7 +17,15 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.measured import measurements_of, measurements_option
-from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_option, measure_option, write_csv
+from nasbench.cli.options import (
+    BUDGET_AXES,
+    as_in_frames,
+    csv_option,
+    margin_given,
+    margin_option,
+    measure_option,
+    write_csv,
+)
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
@@ -76,7 +84,7 @@ def compare(
     baseline: str | None,
     pairs: bool,
     measure: str,
-    margin: float,
+    margin: float | None,
     table_format: str,
     output: str | None,
 ) -> None:
@@ -112,7 +120,7 @@ def compare(
     frame, runs, _, measure = load_judged(files, where, measure, COMPARED)
     notes = check_comparable(frame, runs, allow)
     if test:
-        _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
+        _pairwise(frame, runs, notes, measure, baseline, pairs, margin_given(margin), table_format)
         return
     require_both_parts(judged_by())
     notes = (*notes, *counted_notes(frame))
@@ -147,7 +155,7 @@ def _pairwise(
     measure: str,
     baseline: str | None,
     pairs: bool,
-    margin: float,
+    margin: float | None,
     table_format: str,
 ) -> None:
     """Print pairwise tests of the runs' final scores, and their sentences."""
@@ -651,7 +659,7 @@ def claims(
     files: Sequence[str],
     where: str | None,
     allow: Sequence[str],
-    margin: float,
+    margin: float | None,
     table_format: str,
     output: str | None,
 ) -> None:
@@ -667,6 +675,7 @@ def claims(
     from nasbench.analysis.comparison.checks import check_comparable, of_surrogates
     from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.inference.equivalence import MARGIN
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.errors import InputError
@@ -680,7 +689,7 @@ def claims(
     about = describe_rows(frame, ("val_acc",), len(runs))
     data = top_means(frame, as_categories=True)
     del frame  # half of the memory, from here on
-    table = differences(data, margin=margin)
+    table = differences(data, margin=margin_given(margin) or MARGIN)
     notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]

@@ -13,6 +13,7 @@ from nasbench.cli.options import (
     baseline_option,
     by_option,
     csv_option,
+    margin_given,
     margin_option,
     measure_option,
     write_csv,
@@ -83,7 +84,7 @@ def bayesian(
     where: str | None,
     measure: str,
     baseline: str | None,
-    margin: float,
+    margin: float | None,
     seed: int,
     allow: Sequence[str],
     table_format: str,
@@ -105,7 +106,7 @@ def bayesian(
     notes = check_tables(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
-    table = bayesian_tests(scores, baseline, margin, seed)
+    table = bayesian_tests(scores, baseline, margin_given(margin), seed)
     said = [*notes, *bayesian_notes(scores), *(f"{line}." for line in table["verdict"])]
     print_table_as(table_format, table.drop(columns="verdict"), said)
     write_csv(table, csv)

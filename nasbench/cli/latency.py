@@ -201,7 +201,8 @@ def _of_files(
     if top is not None:
         frame = frame[frame["status"] == "ok"].dropna(subset=[score])
         means = frame.groupby("hash", sort=False)[score].mean()
-        best = means.sort_values(ascending=False, kind="stable").head(top).index
+        lower_is_better = "_acc" not in score  # losses, counts and costs
+        best = means.sort_values(ascending=lower_is_better, kind="stable").head(top).index
         frame = frame.set_index("hash", drop=False).loc[best]
     frame = frame.drop_duplicates("hash")
     if frame.empty:

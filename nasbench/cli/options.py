@@ -17,6 +17,7 @@ from nasbench.cli.output import note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
 from nasbench.outputs import STANDARD_OUTPUT, ending_of
+from nasbench.scores import judged_by
 from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
@@ -34,11 +35,29 @@ csv_option = click.option(
 
 margin_option = click.option(
     "--margin",
-    default=0.01,
-    show_default=True,
-    type=click.FloatRange(0.0, 1.0, min_open=True),
-    help="Differences of scores within this count as equivalent (two one-sided tests); 0.01 is one point.",
+    default=None,
+    type=click.FloatRange(0.0, min_open=True),
+    help="Differences of scores within this count as equivalent (two one-sided tests): of accuracies 0.01 is one point, "
+    "of other scores it is in their unit  [0.01 of accuracies, none of others].",
 )
+
+
+def margin_given(margin: float | None) -> float | None:
+    """Check the option --margin against the score by which the runs are judged.
+
+    Args:
+        margin: the option; None without it.
+
+    Returns:
+        The margin; None without one.
+
+    Raises:
+        InputError: when it is more than all differences of accuracies.
+    """
+    if margin is not None and judged_by().is_accuracy and margin > 1:
+        raise InputError(f"--margin of accuracies is a fraction in (0, 1], e.g. 0.01 for one point; got {margin:g}")
+    return margin
+
 
 BUDGET_AXES = click.Choice(["gpu_hours", "children", "usd", "wall"])
 
