@@ -70,7 +70,9 @@ def volume_courses(
     if course["spent"].isna().any():
         raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")
     points = _points_in_order(searched, objectives, score)
-    grid = np.unique(np.linspace(course["spent"].min(), course["spent"].max(), steps).round(12))
+    grid = np.unique(
+        np.linspace(course["spent"].min(), course["spent"].max(), steps)
+    )  # its end is the largest, exactly
     if by == "children":
         grid = np.unique(grid.round())
     worst = scaled_values(pd.DataFrame([corner]), objectives)[0]

@@ -80,21 +80,28 @@ class Selection:
     measurements: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
-    def of(cls, results: Results, frame: pd.DataFrame | None = None, others: Sequence[str] = ()) -> Selection:
+    def of(
+        cls,
+        results: Results,
+        frame: pd.DataFrame | None = None,
+        others: Sequence[str] = (),
+        runs: pd.DataFrame | None = None,
+    ) -> Selection:
         """Select all rows of results files, or only the children that are in `frame`.
 
         Args:
             results: opened results files.
             frame: the children to keep; None for all.
             others: further files of measurements.
+            runs: their runs; None for those of the children.
 
         Returns:
             The children with their runs and files; their curves are read when they are needed, and are not kept.
         """
-        runs = results.runs()
-        children = results.frame(columns_of(runs)) if frame is None else frame
-        if frame is not None:
-            runs = runs[runs["run"].isin(set(children["run"]))]
+        every = results.runs()
+        children = results.frame(columns_of(every)) if frame is None else frame
+        if runs is None:
+            runs = every if frame is None else every[every["run"].isin(set(children["run"]))]
         measurements = read_measurements(results, others)
         return cls(children, runs, partial(_curves, results, runs), tuple(results.files), measurements)
 

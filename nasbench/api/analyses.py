@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nasbench.api.comparing import Paths, selected_children
+from nasbench.api.comparing import Paths, selected_children, selected_runs
 from nasbench.api.presentation import Presented
 from nasbench.errors import InputError
 from nasbench.scores import Score, judging
@@ -223,7 +224,9 @@ def _volumes_over(
 ) -> Analysis:
     from nasbench.analysis.pareto import volume_course as course
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.runners.search.budget_of_runs import one_budget
 
+    one_budget(runs[runs["run"].isin(set(frame["run"]))], over)  # volumes of runs of several budgets are not compared
     courses = course.volume_courses(frame, runs, names, corner, score, over)
     data = course.volume_bands(courses, seed)
     notes = (
@@ -285,7 +288,9 @@ def _rows(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
     """Columns of the children for which an expression holds, with the score in place of accuracies, their runs, and the score."""
     with Results(paths) as results:
-        frame, runs, measured = selected_children(results, where, columns), results.runs(), results.measurements()
-    runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
+        frame, measured = selected_children(results, where, columns), results.measurements()
+        runs, left_out = selected_runs(results, where, frame)
+    if left_out:
+        warnings.warn(left_out, stacklevel=3)
     judged_frame, judged = judge(frame, runs, measured, score)
     return judged_frame, runs, judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
 from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
+from nasbench.expressions.runs import RunsLeft, runs_left
 from nasbench.outputs import REPORT_MARKS, ending_of, output_rules, write_output
 from nasbench.scores import ACCURACY, Score, judging
 from nasbench.store.judged import judge, require_both_parts
@@ -151,12 +153,12 @@ def compare(
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
-        frame, runs, measured = selected_children(results, where, COMPARED), results.runs(), results.measurements()
-    runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
+        frame, measured = selected_children(results, where, COMPARED), results.measurements()
+        runs, left_out = selected_runs(results, where, frame)
     frame, judged = judge(frame, runs, measured, score)
     require_both_parts(judged)
     with judging(judged):
-        notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
+        notes = (*filter(None, [left_out]), *check_comparable(frame, runs, allow), *counted_notes(frame))
         about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
         table, courses = summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed)
     return Comparison(table, courses, notes, about, judged)
@@ -219,7 +221,10 @@ def report(
     with Results(paths) as results:
         frame = selected_children(results, where, columns_of(results.runs()))
         first = Path(results.files[0])
-        selection = Selection.of(results, frame)
+        runs, left_out = selected_runs(results, where, frame)
+        if left_out:
+            warnings.warn(left_out, stacklevel=2)
+        selection = Selection.of(results, frame, runs=runs)
         judged_frame, judged = judge(selection.frame, selection.runs, selection.measurements, score)
         require_both_parts(judged)
         selection = replace(selection, frame=judged_frame)
@@ -253,6 +258,21 @@ def status(path: PathLike) -> FileStatus:
     from nasbench.runners.search.status import file_status
 
     return file_status(os.fspath(path))
+
+
+def selected_runs(results: Results, where: str | None, children: pd.DataFrame) -> RunsLeft:
+    """Select the runs that an expression over children leaves.
+
+    Args:
+        results: opened results files.
+        where: the expression; None for all runs.
+        children: result of `selected_children`, with the column run.
+
+    Returns:
+        The runs, and what to say of others.
+    """
+    begun = set() if where is None else set(results.frame(["run"])["run"])
+    return runs_left(results.runs(), where, set(children["run"]), begun)
 
 
 def selected_children(results: Results, where: str | None, columns: Sequence[str] | None) -> pd.DataFrame:

@@ -611,7 +611,9 @@ def _volumes_over(
     """Compute volumes over the budget: at its quarters as the table, at all steps as the data; adds tests to the notes."""
     from nasbench.analysis.pareto import volume_course as course
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.runners.search.budget_of_runs import one_budget
 
+    one_budget(runs, over)  # volumes of runs of several budgets are not compared
     courses = course.volume_courses(frame, runs, names, corner, score, over)
     data = course.volume_bands(courses, seed)
     notes.append("Medians over runs. Differences of the means at the end, with 95% intervals:")

@@ -40,7 +40,7 @@ allow_option = click.option(
 def load(
     files: Sequence[str], where: str | None, columns: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
-    """Read the children of files, and their runs that have children left.
+    """Read the children of files, and the runs that a condition over children leaves (`expressions.runs`).
 
     Args:
         files: results files.
@@ -48,12 +48,13 @@ def load(
         columns: columns of the children to read, None for all.
 
     Returns:
-        Children, runs that have children left, and the opened results.
+        Children, runs, and the opened results.
 
     Raises:
         InputError: when no children are left.
     """
     from nasbench.errors import InputError
+    from nasbench.expressions.runs import runs_left
     from nasbench.store.query import Results
 
     began = time.perf_counter()
@@ -62,7 +63,9 @@ def load(
     seconds = time.perf_counter() - began
     _log.info("read %d children of %d runs from %s in %.2f s", len(frame), len(runs), ", ".join(results.files), seconds)
     if where is not None:
-        runs = runs[runs["run"].isin(set(frame["run"]))]
+        runs, left_out = runs_left(runs, where, set(frame["run"]), set(results.frame(["run"])["run"]))
+        if left_out:
+            note(left_out)
     if frame.empty:
         raise InputError(
             f"no children {'match ' + repr(where) if where else 'in'} {', '.join(files)}; see: nasbench query FILE"

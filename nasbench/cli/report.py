@@ -14,7 +14,7 @@ import click
 from nasbench.cli.loading import allow_option
 from nasbench.cli.measured import measurements_option
 from nasbench.cli.options import measure_option
-from nasbench.cli.output import say
+from nasbench.cli.output import note, say
 from nasbench.cli.outputs import put
 from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError, printable
@@ -87,6 +87,7 @@ def report(
     from nasbench.analysis.report.contents import Selection, Wishes
     from nasbench.analysis.report.texts import report_text
     from nasbench.costs.pricing import prices_from
+    from nasbench.expressions.runs import runs_left
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.scores import judging
@@ -99,7 +100,12 @@ def report(
         if format_ not in (None, kind):
             raise InputError(f"{output!r} ends in .{kind}, and --format is {format_}; leave --format out")
     results = Results(list(files))
-    selection = Selection.of(results, _chosen(results, where, files), measurements)
+    children = _chosen(results, where, files)
+    begun = set() if where is None else set(results.frame(["run"])["run"])
+    runs, left_out = runs_left(results.runs(), where, set(children["run"]), begun)
+    if left_out:
+        note(left_out)
+    selection = Selection.of(results, children, measurements, runs)
     frame, score = judge(selection.frame, selection.runs, selection.measurements, measure)
     require_both_parts(score)
     click.get_current_context().with_resource(judging(score))

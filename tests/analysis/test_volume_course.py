@@ -146,3 +146,12 @@ def test_medians_are_positive_where_runs_are_judged_by_a_score_of_which_lower_is
         turned = volume_bands(courses)
     pd.testing.assert_frame_equal(turned, volume_bands(courses))
     assert (turned["median"] > 0).all()
+
+
+def test_the_grid_ends_where_the_longest_run_did(make):
+    """Rounded to 12 decimals, 0.0075433893554169 lies after its own grid's end, and the last child is lost."""
+    frame, runs, _ = make.frames(strategies=("random",), children=6, seeds=2)
+    hours = 0.0075433893554169 / frame["spent_gpu_hours"].max()
+    frame = frame.assign(spent_gpu_hours=frame["spent_gpu_hours"] * hours)
+    courses = volume_courses(frame, runs, ("error", "params"), {"error": 1.0, "params": 1e9}, by="gpu_hours")
+    assert courses["budget"].max() == frame.loc[frame["stage"] == "search", "spent_gpu_hours"].max()

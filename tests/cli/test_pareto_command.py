@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 from commands import nasbench
 
+import nasbench as api
 from nasbench.cli.main import nasbench as group
+from nasbench.errors import InputError
 
 CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
 
@@ -73,3 +75,18 @@ def test_the_hypervolume_over_the_budget(tmp_path):
     ends = found.data[found.data["budget"] == found.data["budget"].max()].set_index("strategy")["median"]
     runs = nasbench.pareto(CLAIMS, ["error", "params"]).table.set_index("strategy")
     assert (abs(ends - runs["mean"][ends.index]) < 0.1 * ends).all()  # medians and means of the same five runs
+
+
+def test_volumes_of_runs_of_several_budgets_are_not_compared(tmp_path):
+    """Twenty children against ten: more children dominate more."""
+    files = []
+    for strategy, children in (("random", 20), ("evolution:population=5,sample=2", 10)):
+        files.append(str(tmp_path / f"{children}.h5"))
+        words = ("--seeds", "5", "--budget", f"{children} children", "-o", files[-1])
+        nasbench("replay", "--table", "digits201-2", "--strategy", strategy, *words)
+    words = ("pareto", *files, "--objectives", "error,params")
+    done = nasbench(*words, "--over", "children", "-o", str(tmp_path / "p"))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "the runs have several budgets (20 children, 10 children): choose one by --where" in done.err
+    with pytest.raises(InputError, match="several budgets"):
+        api.pareto(files, ["error", "params"], over="children")
