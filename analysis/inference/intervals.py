@@ -237,6 +237,8 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
     n = len(scores)
     if n < LEAST_RUNS["iqm"]:
         return refused()
+    if np.ptp(scores) == 0:
+        return all_equal()
     if len(np.unique(scores)) < DISTINCT * n:
         return refused("too many equal scores")
     ordered, cut = np.sort(scores), n // 4

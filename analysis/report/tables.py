@@ -192,7 +192,7 @@ def scores_table(found: Contents) -> ReportTable:
             for statistic in STATISTICS:
                 row = rows[strategy, statistic]
                 known = not math.isnan(row["low"])
-                why = ALL_EQUAL if row["interval"] == ALL_EQUAL else TOO_SMALL
+                why = ALL_EQUAL if row["interval"].endswith(ALL_EQUAL) else TOO_SMALL
                 words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({why})"
                 cells.append(ReportCell(percent(row["value"]), words))
         table.rows.append(cells)
@@ -438,6 +438,14 @@ def setup_table(found: Contents) -> ReportTable:
     return table
 
 
+def _target_text(target: float) -> str:
+    """A target in the unit of the score by which the runs are judged."""
+    own = judged_by()
+    if own.is_accuracy:
+        return f"{100 * target:g} %"
+    return f"{target:g}{' ' + own.unit if own.unit else ''}"
+
+
 def cost_table(found: Contents) -> ReportTable:
     """Make the table of the mean cost per run by strategy, and of the cost to reach the target.
 
@@ -462,7 +470,7 @@ def cost_table(found: Contents) -> ReportTable:
     if target is not None:
         columns.append(
             ReportColumn(
-                f"To reach {100 * target:g} %, median",
+                f"To reach {_target_text(target)}, median",
                 "text",
                 "Median over runs; those that never did count as more than any",
             )

@@ -246,6 +246,6 @@ def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final valid
 
 def _count(row: pd.Series) -> str:
     runs = f"n={row['n']}" if row["n"] == row["runs"] else f"n={row['n']} of {row['runs']}"
-    if row["interval"] == ALL_EQUAL:
+    if row["interval"].endswith(ALL_EQUAL):
         return f"{runs}, all equal"
     return runs if TOO_SMALL not in row["interval"] else f"{runs}, {TOO_SMALL}"
