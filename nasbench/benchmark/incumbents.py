@@ -386,8 +386,8 @@ def runs_bytes(found: BenchmarkRuns) -> bytes:
     return packed(about, arrays)
 
 
-def _fitting(values: NDArray[Any], smallest: type[np.generic]) -> NDArray[Any]:
-    """Store values in the given type, or in 64 bits where some are too large for it."""
+def _fitting(values: NDArray[Any], smallest: Any) -> NDArray[Any]:
+    """Store values in the given numpy type, or in 64 bits where some are too large for it."""
     stored: NDArray[Any] = values.astype(smallest)
     return stored if np.issubdtype(smallest, np.floating) or np.array_equal(stored, values) else values
 
