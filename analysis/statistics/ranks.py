@@ -461,10 +461,10 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
             f"ranks need two strategies or more and a table on which all have a score; here are "
             f"{scores['strategy'].nunique()} strategies on {scores['table'].nunique()} tables, {len(means)} of them complete"
         )
-    return tied_means(means[style.in_order(means.columns.tolist())])
+    return _tied(means[style.in_order(means.columns.tolist())])
 
 
-def tied_means(means: pd.DataFrame) -> pd.DataFrame:
+def _tied(means: pd.DataFrame) -> pd.DataFrame:
     """Make means equal that differ by rounding errors: equal scores of 50 and of 200 runs have the same mean."""
     values = means.to_numpy(dtype=float)
     scale = float(np.nanmax(np.abs(values), initial=0.0))
