@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
 from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,6 +82,8 @@ def cost_by_strategy(
     unit, table = hours_unit(frame), shipped_prices() if prices is None else prices
     strategy_of = runs.set_index("run")["strategy"]
     used = frame[["run", "device"]].drop_duplicates()
+    childless = devices_of_childless(runs, set(runs["run"]) - set(frame.loc[frame["device"] != "", "run"]))
+    used = pd.concat([used, pd.DataFrame(list(childless.items()), columns=["run", "device"])])
     devices_of = used.groupby(used["run"].map(strategy_of))["device"].unique().to_dict()
     children_of = counted.groupby(counted["run"].map(strategy_of)).indices
     per_child = counted["gpu_hours"].to_numpy(dtype=float)
@@ -95,7 +98,7 @@ def cost_by_strategy(
         row: dict[str, Any] = {
             "strategy": strategy,
             "runs": len(mine),
-            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at),
+            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at) + _unpriced(rate),
             **dict(zip(categories, (np.ascontiguousarray(hours[mine].T).sum(axis=1) / len(mine)).tolist())),
             "unit": unit,
             "gpu_hours": _mean(total),
@@ -199,7 +202,34 @@ def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, a
     )
     rate = spent["usd"] / spent["gpu_hours"].where(spent["gpu_hours"] > 0)
     plain = used.assign(price=used["device"].map(price).astype(float)).groupby("run")["price"].mean()
-    return rate.fillna(plain).reindex(runs["run"]).fillna(0.0)
+    rate = rate.fillna(plain).reindex(runs["run"])
+    for run, device in devices_of_childless(runs, set(rate.index[rate.isna()])).items():
+        rate[run] = price_of(device, table).usd
+    nothing = (run_hours(runs) == 0).reindex(rate.index)
+    return rate.where(rate.notna() | ~nothing, 0.0)
+
+
+def devices_of_childless(runs: pd.DataFrame, names: Collection[str]) -> dict[str, str]:
+    """Find on which device runs spent their hours that charged no child, e.g. all of it to a super-network.
+
+    Args:
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), with configuration and provenance.
+        names: ids of the runs without charged children.
+
+    Returns:
+        Run -> "cpu", or the model of the only kind of GPU that it saw; without runs that do not say it.
+    """
+    found: dict[str, str] = {}
+    if not names or not {"config", "provenance"}.issubset(runs.columns):
+        return found
+    for row in runs[runs["run"].isin(set(names))].to_dict("records"):
+        devices = set(map(str, json_object(str(row["config"])).get("devices", [])))
+        gpus = set(map(str, json_object(str(row["provenance"])).get("gpus", [])))
+        if devices == {"cpu"}:
+            found[row["run"]] = "cpu"
+        elif devices and "cpu" not in devices and len(gpus) == 1:
+            found[row["run"]] = gpus.pop()
+    return found
 
 
 def _priced_at(devices: Sequence[str], rates: Sequence[float], table: PriceTable, charged: bool, at: str | None) -> str:
@@ -210,6 +240,14 @@ def _priced_at(devices: Sequence[str], rates: Sequence[float], table: PriceTable
         values = [f"{value:.3g}" for value in sorted(set(rates))]
         return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {', '.join(devices) or 'no device'}"
     return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
+
+
+def _unpriced(rates: np.ndarray) -> str:
+    """Say how many runs have no price, and are not in the USD."""
+    unknown = int(np.isnan(rates).sum())
+    if not unknown:
+        return ""
+    return f"; {unknown} of {len(rates)} runs are not in the USD: they charged no child, and do not say on which device they ran"
 
 
 def _to_target(reaches: pd.DataFrame, rates: np.ndarray, target: float) -> dict[str, Any]:

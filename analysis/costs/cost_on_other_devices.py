@@ -11,6 +11,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.compare import run_hours, run_rates
+from nasbench.analysis.costs.cost import devices_of_childless
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.carbon import CarbonIntensity
@@ -91,11 +92,16 @@ def cost_on_other_devices(
             shorter = sum(
                 (here.loc[ids, name] / ratio.times for name, ratio in ratios.items()), start=pd.Series(0.0, index=ids)
             )
-            there = (hours[ids] - own[ids]) * shorter + own[ids]
+            shorter = shorter.where(here.loc[ids].sum(axis=1) > 0)  # NaN where it is not known what the run used
+            rest = hours[ids] - own[ids]
+            there = (rest * shorter).where(rest != 0, 0.0) + own[ids]
             basis, caveat = (
                 "; ".join(dict.fromkeys(filter(None, (getattr(ratio, name) for ratio in ratios.values()))))
                 for name in ("basis", "caveat")
             )
+            if lost := int(there.isna().sum()):
+                left_out = f"{lost} of {len(ids)} runs of {strategy} charged no child, and do not say on which device they ran: they are left out"
+                caveat = "; ".join(filter(None, [caveat, left_out]))
             times = float(1 / shorter.mean()) if shorter.mean() > 0 else float("nan")
             found = {
                 "gpu_hours": there.mean(),
@@ -109,7 +115,7 @@ def cost_on_other_devices(
 
 
 def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.DataFrame:
-    """Share of each run's hours by device, [runs, devices]; a run without charged children has none."""
+    """Share of each run's hours by device, [runs, devices]; none of a run without charged children that names no device."""
     used = frame[(frame["device"] != "") & (frame["gpu_hours"] > 0)]
     if ran_on is not None:
         used = used.assign(device=ran_on)
@@ -118,6 +124,9 @@ def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.D
             "these hours are of a table's simulated clock, which names no device; say on which it was trained, e.g. --from cpu for "
             "digits201 or --from '1080 Ti' for NAS-Bench-201"
         )
+    childless = devices_of_childless(runs, set(runs["run"]) - set(used["run"]))
+    more = [{"run": run, "device": ran_on or device, "gpu_hours": 1.0} for run, device in childless.items()]
+    used = pd.concat([used[["run", "device", "gpu_hours"]], pd.DataFrame(more)]) if more else used
     hours = used.pivot_table(index="run", columns="device", values="gpu_hours", aggfunc="sum", fill_value=0.0)
     shares = hours.div(hours.sum(axis=1), axis=0)
     found: pd.DataFrame = shares.reindex(runs["run"]).fillna(0.0)
@@ -278,13 +287,17 @@ def estimate_notes(data: pd.DataFrame) -> list[str]:
     Returns:
         Sentences; empty without estimates.
     """
-    guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
+    guessed = data[data["kind"] == ESTIMATE]
     if guessed.empty:
         return []
-    notes = [
-        f"{row.device}: {style.short(row.times)} times as fast by {row.basis}; {row.price}."
-        for row in guessed.itertuples()
-    ]
+    notes = []
+    for _, rows in guessed.groupby("device", sort=False):
+        several = rows[["times", "basis"]].drop_duplicates().shape[0] > 1  # strategies ran on different devices
+        notes += [
+            f"{row.device}{f' for {row.strategy}' if several else ''}: {style.short(row.times)} times as fast by {row.basis}; "
+            f"{row.price}."
+            for row in (rows if several else rows.head(1)).itertuples()
+        ]
     return [
         *notes,
         *(f"{caveat[0].upper()}{caveat[1:]}." for caveat in dict.fromkeys(guessed["caveat"]) if caveat),

@@ -11,7 +11,7 @@ import pytest
 
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS, cost_by_strategy, part_cores_note, plot_cost, uncounted_note
 from nasbench.analysis.statistics.targets import budget_to_target, target_summary
-from nasbench.costs.pricing import prices_from
+from nasbench.costs.pricing import Price, prices_from
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.store.query import Results
@@ -98,6 +98,21 @@ def test_other_prices_change_dollars_and_not_hours(three):
     assert other["usd_to_target"] == pytest.approx(4 * 0.35)
     assert other["priced_at"].startswith("hours of Tesla V100-SXM2-16GB, priced as T4 at 0.35 USD/h")
     assert cost_by_strategy(*three, prices=prices_from("0.05")).iloc[0]["usd"] == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    ("config", "usd"),
+    [('{"devices": ["cpu"]}', (3.0 + 6.0 + 24.0) / 3), ("{}", (3.0 + 6.0) / 2)],
+    ids=["cpu", "unknown"],
+)
+def test_hours_without_a_charged_child_have_the_price_of_the_configured_device(three, config, usd):
+    """Runs of 3 and 6 hours at 1 USD, and one of 12 hours without children at 2 USD, or of unknown price."""
+    frame, runs = three
+    runs["config"], runs["provenance"] = config, "{}"
+    prices = (Price("V100", 1.0, "p", "", "", "s", "2026"), Price("cpu", 2.0, "p", "", "", "s", "2026"))
+    row = cost_by_strategy(frame[frame["run"] != "r2"], runs, prices).iloc[0]
+    assert row["usd"] == pytest.approx(usd)
+    assert ("1 of 3 runs are not in the USD" in row["priced_at"]) == (config == "{}")
 
 
 def test_a_run_on_two_devices_is_priced_by_their_hours(three):

@@ -63,6 +63,29 @@ def test_what_estimates_rest_on_is_said(two):
     assert estimate_notes(cost_on_other_devices(*two, [], PRICES, SPEEDS)) == []
 
 
+def test_each_strategy_has_the_note_of_its_own_devices(two):
+    frame, runs = two
+    runs["strategy"] = ["random", "ppo"]
+    frame["strategy"] = frame["run"].map({"x": "random", "y": "ppo"})
+    frame.loc[frame["run"] == "y", "device"] = "cpu"
+    notes = estimate_notes(cost_on_other_devices(frame, runs, ["A100"], PRICES, SPEEDS))
+    assert notes[0].startswith("A100 for random: 5 times as fast by")  # 20 TFLOP/s over 4
+    assert notes[1].startswith("A100 for ppo: 40 times as fast by")  # 20 over 0.5
+
+
+@pytest.mark.parametrize(
+    ("config", "hours"), [('{"devices": ["cpu"]}', (9 / 5 + 9 / 40) / 2 + 1), ("{}", 9 / 5 + 1)], ids=["cpu", "unknown"]
+)
+def test_hours_without_charged_children_are_those_of_the_configured_device(two, config, hours):
+    """Run y spent all on its super-network: on a processor, 40 times as slow, or on an unknown device, left out."""
+    frame, runs = two
+    runs["config"] = config
+    data = cost_on_other_devices(frame[frame["run"] == "x"], runs, ["A100"], PRICES, SPEEDS)
+    assert data["gpu_hours"].tolist() == pytest.approx([10.0, hours])
+    assert ("1 of 2 runs of random charged no child" in data["caveat"][1]) == (config == "{}")
+    assert data["times"][1] == pytest.approx(2 / (1 / 5 + 1 / 40) if config != "{}" else 5)
+
+
 def test_a_tables_clock_names_no_device(two):
     frame, runs = two
     replayed = frame.assign(device="table")
