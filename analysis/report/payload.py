@@ -108,7 +108,7 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     by = str(table["by"].iloc[0]) if len(table) else ""
     series, place = [], _places(strategies)
     counts, runs = table["n"].to_numpy(), table["runs"].to_numpy()
-    written = {name: _numbers(table[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
+    written = {name: _drawn(table[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
     x = _each_once(budgets, _significant)
     names, measures = table["strategy"].tolist(), table["measure"].tolist()
     for rows in rows_of_each(table, ["strategy", "measure"]):
@@ -174,8 +174,8 @@ def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     return {
         "s": list(map(_places(strategies).__getitem__, table["strategy"])),
         "seed": table["seed"].astype(int).tolist(),
-        "val": _numbers(table["val_acc"], 5).tolist(),
-        "test": _numbers(table["test_acc"], 5).tolist(),
+        "val": _drawn(table["val_acc"], 5).tolist(),
+        "test": _drawn(table["test_acc"], 5).tolist(),
         "hash": [str(value)[:HASH_DIGITS] if isinstance(value, str) else "" for value in table["hash"]],
     }
 
@@ -199,7 +199,7 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
                 "rank": int(rank),
                 "hash": str(rows["hash"].iloc[0])[:HASH_DIGITS],
                 "x": rows["epoch"].astype(int).tolist(),
-                "y": _numbers(rows["val_acc"], 4).tolist(),
+                "y": _drawn(rows["val_acc"], 4).tolist(),
             }
         )
     rest = scored[~scored["front"]]
@@ -208,7 +208,7 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     step = max(1, -(-others // MOST_PALE_CURVES))
     drawn = number % step == 0
     scores = rest["val_acc"].to_numpy(dtype=float)[drawn]
-    pale = [_numbers(scores[rows], 4).tolist() for rows in group_rows(number[drawn])]
+    pale = [_drawn(scores[rows], 4).tolist() for rows in group_rows(number[drawn])]
     return {"front": front, "pale": pale, "others": others}
 
 
@@ -296,6 +296,15 @@ def _numbers(values: pd.Series[Any] | Floats, digits: int) -> NDArray[np.object_
     """Round numbers for JSON; None stands for those that are not finite."""
     return _each_once(
         np.asarray(values, dtype=float), lambda value: round(value, digits) if math.isfinite(value) else None
+    )
+
+
+def _drawn(values: pd.Series[Any] | Floats, decimals: int) -> NDArray[np.object_]:
+    """Round scores for JSON: accuracies to decimals, others to significant digits, as their unit may make them tiny."""
+    if judged_by().is_accuracy:
+        return _numbers(values, decimals)
+    return _each_once(
+        np.asarray(values, dtype=float), lambda value: _significant(value) if math.isfinite(value) else None
     )
 
 

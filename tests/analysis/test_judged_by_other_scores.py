@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,11 @@ import pytest
 from commands import nasbench
 
 import nasbench as suite
+from nasbench.analysis.report.payload import finals
+from nasbench.analysis.report.tables import cost_table
 from nasbench.errors import InputError
 from nasbench.scores import ACCURACY, Score, judged_by, judging
-from nasbench.store.judged import judge, score_of_runs
+from nasbench.store.judged import LOSS, judge, score_of_runs
 from nasbench.store.query import Results
 from nasbench.tabular.tables import read_table
 
@@ -270,6 +273,33 @@ def test_reports_say_the_score(folder: Path, tmp_path: Path) -> None:
     table = run("report", str(folder / "t.h5"), "-f", "md")
     assert "mean val_ssim 0.2 to 0.6" in table
     assert "lowest mean perplexity: 32" in run("table", "stats", str(folder / "t.h5"), "-y", "perplexity")
+
+
+def test_the_data_of_a_page_keep_the_digits_of_small_scores() -> None:
+    values = [0.00098121, 0.00097612, 3.2e-6, float("nan")]
+    table = pd.DataFrame({"strategy": "random", "seed": range(4), "val_acc": values, "test_acc": values, "hash": "a"})
+    with judging(Score("latency", "", "s", "lower")):
+        assert finals(table, ["random"])["val"] == [0.00098121, 0.00097612, 3.2e-6, None]
+    assert finals(table, ["random"])["val"] == [0.00098, 0.00098, 0.0, None]
+
+
+def test_the_heading_of_a_target_has_the_unit_of_the_score() -> None:
+    columns = (
+        "strategy",
+        "runs",
+        "gpu_hours",
+        "gpu_hours_low",
+        "gpu_hours_high",
+        "hours_per_child",
+        "usd",
+        "usd_per_child",
+    )
+    found = SimpleNamespace(cost=pd.DataFrame(columns=columns), devices=("cpu",), wishes=SimpleNamespace(target=0.3))
+    headings = []
+    for score in (LOSS, ACCURACY):
+        with judging(score):
+            headings.append(cost_table(found).columns[-1].heading)
+    assert headings == ["To reach 0.3 nats, median", "To reach 30 %, median"]
 
 
 def test_the_words_of_a_score() -> None:
