@@ -14,15 +14,14 @@ from nasbench.tabular.tables import Table
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-FAILED = 0.0
-
 
 class TableObjective:
     """Objective of a study that maximizes the validation score of a table's architectures.
 
     Each decision of the space is a categorical parameter. A call reports the score after each epoch, so that Optuna's
     pruners work, and stores the device-seconds that the trial costs as the user attribute "device_seconds": those up to
-    the last reported epoch. A failed training has the score 0, as in searches of this suite; an epoch whose score was not
+    the last reported epoch. A failed training has the score 0, as in searches of this suite, and in a table that is judged by
+    another score than accuracy the worst of all there are; an epoch whose score was not
     recorded is not reported.
 
     Args:
@@ -40,6 +39,7 @@ class TableObjective:
 
     def __init__(self, table: str | Path | Table, data: str | None = None) -> None:
         self.lookup = TableLookup.read(table, data)
+        self._failed = self.lookup.table.score.no_choice(self.lookup.scores.ravel().tolist())
 
     def __call__(self, trial: Trial) -> float:
         """Score the architecture that a trial suggests.
@@ -64,10 +64,13 @@ class TableObjective:
                 continue
             trial.set_user_attr("device_seconds", seconds[epoch - 1])
             if len(scores) > 1:
-                trial.report(_told(score), epoch)
+                trial.report(self._told(score), epoch)
                 if epoch < len(scores) and trial.should_prune():
                     raise _pruned()
-        return _told(scores[-1])
+        return self._told(scores[-1])
+
+    def _told(self, score: float) -> float:
+        return self._failed if math.isnan(score) else score
 
     def architecture(self, parameters: dict[str, int]) -> Architecture:
         """Return the architecture of a trial's parameters.
@@ -96,10 +99,6 @@ class TableObjective:
             InputError: when a parameter is missing or has no such option.
         """
         return float(self.lookup.table.test_acc[self.lookup.position(parameters)])
-
-
-def _told(score: float) -> float:
-    return FAILED if math.isnan(score) else score
 
 
 def _pruned() -> Exception:

@@ -14,7 +14,9 @@ from nasbench.adapters.optuna import TableObjective
 from nasbench.adapters.syne_tune import table_blackbox
 from nasbench.adapters.table_lookup import TableLookup
 from nasbench.errors import InputError, MissingExtra
-from nasbench.tabular.tables import read_table
+from nasbench.scores import ACCURACY, Score
+from nasbench.spaces import get_space
+from nasbench.tabular.tables import Table, read_table
 
 FILE = "digits201-2.h5"
 
@@ -122,3 +124,27 @@ def test_a_blackbox_without_the_scores_of_some_epochs_is_refused(lookup, monkeyp
     recorded = replace(sparse(lookup), curves=None)
     values = table_blackbox(recorded).objectives_evaluations
     assert values[np.isnan(recorded.val_acc), 0, 0, 0].tolist() == [1.0] * int(np.isnan(recorded.val_acc).sum())
+
+
+def test_a_failed_training_is_no_better_than_the_worst_loss():
+    """Losses are negated, and the study maximizes: a failure told as 0 would be the best of all."""
+    losses = Score("val_loss", "test_loss", "nats", "lower")
+    unknown, ones = np.full(4, -1), np.ones(4)
+    scores = np.array([-0.5, -0.7, np.nan, -0.6])
+    table = Table("x", get_space("choices:2/2"), scores, np.full(4, np.nan), ones, unknown, unknown, score=losses)
+    objective = TableObjective(table)
+
+    def told(choices) -> float:
+        left = list(choices)
+        return objective(
+            SimpleNamespace(
+                suggest_categorical=lambda *_: left.pop(0),
+                set_user_attr=lambda *_: None,
+                report=lambda *_: None,
+                should_prune=lambda: False,
+            )
+        )
+
+    assert [told(choices) for choices in ((0, 0), (0, 1), (1, 0), (1, 1))] == [-0.5, -0.7, -0.7, -0.6]
+    accuracies = TableObjective(replace(table, val_acc=np.array([0.5, 0.7, np.nan, 0.6]), score=ACCURACY))
+    assert accuracies._told(float("nan")) == 0
