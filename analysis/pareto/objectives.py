@@ -6,6 +6,7 @@ All objectives are minimized. Costs span decades, so volumes use their logarithm
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -203,7 +204,11 @@ def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
 
 
 def objective_points(
-    frame: pd.DataFrame, objectives: Sequence[str], score: str = "val_acc", by_run: bool = False
+    frame: pd.DataFrame,
+    objectives: Sequence[str],
+    score: str = "val_acc",
+    by_run: bool = False,
+    runs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compute the objectives of every architecture of every strategy.
 
@@ -214,12 +219,14 @@ def objective_points(
         score: accuracy column; the error is 1 minus it. "test_acc" uses the rows of stage final, all others those
             counted in the search.
         by_run: whether architectures of different runs remain separate, as attainment over seeds requires.
+        runs: the runs (`store.format.schema.RUN_COLUMNS`), so that those without a counted child are among the lost ones
+            although they may have no rows; None to count those with rows alone.
 
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean; of
         trainings that stopped at different epochs the longest, with the costs from their first epoch on). Rows that
         failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has the
-        number of runs all of whose children failed, whose front is empty, for each strategy with such runs.
+        number of runs none of whose counted children finished, whose front is empty, for each strategy with such runs.
         `attrs["unmeasured"]` is the number of architectures left out because an objective was not measured of them.
 
     Raises:
@@ -249,16 +256,20 @@ def objective_points(
     points.attrs["unit"] = hours_unit(rows)
     points.attrs["unmeasured"] = scored - rows["hash"].nunique()
     points.attrs["labels"] = {name: _natural(name, labels) for name in by_measurement}
-    searched = frame.loc[frame["stage"] == "search", ["strategy", "run", "status"]]
-    ended = (searched["status"] == "ok").astype(bool).groupby([searched["strategy"], searched["run"]]).any()
-    lost = (~ended).groupby(level=0).sum().astype(int)
+    searched = frame.loc[frame["stage"] == "search", ["strategy", "run", "status", "counted"]]
+    finished = (searched["status"] == "ok") & searched["counted"].astype(bool)  # others never become points
+    ended = finished.astype(bool).groupby([searched["strategy"], searched["run"]], observed=True).any()
+    lost = Counter((~ended).groupby(level=0, observed=True).sum().astype(int).to_dict())
+    if runs is not None:
+        empty = (runs["children"] == 0) & (runs["strategy"] != TABLE) & ~runs["run"].isin(set(searched["run"]))
+        lost.update(runs.loc[empty, "strategy"])
     # Only those there are: pandas copies the attributes with every column that is taken.
-    points.attrs["lost"] = lost[lost > 0].to_dict()
+    points.attrs["lost"] = {name: count for name, count in lost.items() if count}
     return points
 
 
 def lost_note(points: pd.DataFrame) -> str:
-    """Describe how many runs have no point because all their children failed.
+    """Describe how many runs have no point because none of their counted children finished.
 
     Args:
         points: result of `objective_points`.

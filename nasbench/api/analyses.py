@@ -190,7 +190,7 @@ def pareto(
         raise InputError(f"error is 1 - accuracy, and these runs are judged by {judged.val}: name that in its place")
     require_columns(frame, (score,), "the children")
     frame, names, how = fronts.with_measured(frame, names, measured)
-    single = fronts.objective_points(frame, names, score, by_run=True)
+    single = fronts.objective_points(frame, names, score, by_run=True, runs=all_runs)
     points = fronts.objective_front(fronts.objective_points(frame, names, score), names)
     corner = fronts.reference_point(points, names)
     if over is not None:
@@ -204,7 +204,7 @@ def pareto(
     notes = (
         *([f"{left_out:,} children without a score are not shown."] if left_out else []),
         *(f"{line}." for line in how),
-        *filter(None, [fronts.unmeasured_note(points)]),
+        *filter(None, [fronts.unmeasured_note(points), fronts.lost_note(single)]),
         f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
         "costs: larger is better.",
     )

@@ -528,7 +528,7 @@ def pareto(
         units = ", ".join(f"{name} {corner[name]:g}" for name in names)
         notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
         if over is None:
-            table, data, figure = _objectives(frame, names, score, corner, seed, notes, how)
+            table, data, figure = _objectives(frame, runs, names, score, corner, seed, notes, how)
         else:
             table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
     else:
@@ -625,6 +625,7 @@ def _volumes_over(
 
 def _objectives(
     frame: pd.DataFrame,
+    all_runs: pd.DataFrame,
     names: Sequence[str],
     score: str,
     corner: dict[str, float],
@@ -637,7 +638,7 @@ def _objectives(
     from nasbench.analysis.pareto.objective_plots import plot_objectives
     from nasbench.analysis.plotting.captions import describe_rows
 
-    single = pareto.objective_points(frame, names, score, by_run=True)
+    single = pareto.objective_points(frame, names, score, by_run=True, runs=all_runs)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
     volumes = pareto.objective_volumes(points, names, corner)
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})

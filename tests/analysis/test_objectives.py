@@ -280,3 +280,18 @@ def test_imported_tables_have_no_validation_seconds_per_epoch(make):
         objective_points(make.children([child]), ("error", "validation_seconds_per_epoch"))
     built = objective_points(make.children([{**child, "platform": "here"}]), ("error", "validation_seconds_per_epoch"))
     assert built["validation_seconds_per_epoch"].tolist() == [0.5]
+
+
+def test_runs_without_a_counted_child_have_volume_0(make):
+    """A run that chose nothing counts, whether its child was beyond the budget or it has no child at all."""
+    of = {"strategy": "random", "params": 100, "val_acc": 0.5}
+    frame = make.children([{**of, "run": "a", "hash": "h"}, {**of, "run": "b", "hash": "h", "counted": False}])
+    runs = make.runs(
+        [{"run": run, "strategy": "random", "seed": i, "children": int(run == "a")} for i, run in enumerate("abc")]
+    )
+    names, corner = ("error", "params"), {"error": 1.0, "params": 1000.0}
+    points = objective_points(frame, names, by_run=True, runs=runs)
+    assert lost_note(points) == "Runs without a score: 2 of random. Their hypervolume is 0, and they attain nothing."
+    (row,) = run_volumes(points, names, corner).to_dict("records")
+    assert row["runs"] == 3
+    assert row["mean"] == pytest.approx((1 - 0.5) * 1 / 3)  # a tenth of the bound is one unit of the logarithm
