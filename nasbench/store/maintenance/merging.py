@@ -75,8 +75,8 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         Counts of what was written and left out.
 
     Raises:
-        InputError: when there is a conflict and `conflicts` is "refuse", or when the output exists already; nothing is
-            written.
+        InputError: when there is a conflict and `conflicts` is "refuse", when one space was made of other options in
+            other files, or when the output exists already; nothing is written.
         StoreError: when a file cannot be read or the output cannot be written.
     """
     merge, merged = Merge(), None
@@ -89,11 +89,30 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         merged = tables if merged is None else _joined(merged, tables, file, conflicts, merge)
     if merged is None:
         raise InputError("no results file given to merge; name at least one")
+    _check_options(merged)
     merged = measurements_once(_one_row_a_run(merged))
     write_new(output, merged, take_over)
     merge.children, merge.runs = len(merged.lengths), len(merged.runs["run"])
     merge.measurements = len(merged.measurements["hash"])
     return merge
+
+
+def _check_options(merged: Tables) -> None:
+    """Refuse runs of a space that an import made of other options: their hashes mean other architectures."""
+    known: dict[str, tuple[str, str]] = {}
+    for row in _rows_of_runs(merged):
+        described = stored_object(row["config"], f"the configuration of run {row['run']}").get("import")
+        options = described.get("options") if isinstance(described, dict) else None
+        if not isinstance(options, dict):
+            continue
+        space, run, text = str(row["space"]), str(row["run"]), json.dumps(options)
+        first, before = known.setdefault(space, (run, text))
+        if before != text:
+            raise InputError(
+                f"runs {first} and {run} are both of space {space}, but it was made of other options in their files "
+                f"({before[:80]} and {text[:80]}), so that equal hashes mean other architectures; join the source files "
+                "and import them as one"
+            )
 
 
 def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, merge: Merge) -> Tables:

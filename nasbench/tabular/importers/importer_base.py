@@ -572,8 +572,8 @@ class Collector:
         }
         children, search = run.indices["search"], group.search
         config: dict[str, Any] = {"import": described}
-        if group.options and search is None:
-            config["options"] = json.loads(group.options)
+        if group.options:
+            described["options"] = json.loads(group.options)
         if group.score is not None:
             config["score"] = group.score.as_dict()
         if search is not None:
