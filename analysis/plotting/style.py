@@ -455,10 +455,11 @@ def short(value: float) -> str:
     Returns:
         The text, e.g. "0.123", "1,234" or "45.6k".
     """
+    rounded = float(f"{value:.3g}")  # 999.7 has the digits of 1,000
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= max(factor, 1e4):
-            return f"{value / factor:.3g}{letter}"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        if abs(rounded) >= max(factor, 1e4):
+            return f"{rounded / factor:.3g}{letter}"
+    return f"{value:.3g}" if abs(rounded) < 1000 else f"{value:,.0f}"
 
 
 def say(ax: Axes, text: str) -> None:

@@ -150,7 +150,17 @@ def test_labels_at_line_ends_do_not_overlap():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (0.01234, "0.0123"), (12.34, "12.3"), (4321, "4,321"), (20000, "20k"), (4.2e6, "4.2M")],
+    [
+        (999.7, "1,000"),
+        (9996, "10k"),
+        (999950, "1M"),
+        (0, "0"),
+        (0.01234, "0.0123"),
+        (12.34, "12.3"),
+        (4321, "4,321"),
+        (20000, "20k"),
+        (4.2e6, "4.2M"),
+    ],
 )
 def test_short_numbers(value, text):
     assert style.short(value) == text
