@@ -161,6 +161,33 @@ def differences(
     return corrected(pd.DataFrame(rows, columns=["top", "strategy", "share", "mean", "baseline_mean", *COMPARISON]))
 
 
+def left_out_of_tops(data: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Say which runs have no mean of the top k: those with fewer than k architectures that have a score.
+
+    Args:
+        data: result of `top_means`.
+        runs: all runs, those without children among them.
+
+    Returns:
+        One sentence for each k of which runs are left out; means of the others are those of runs that went well.
+    """
+    ends = data.groupby(["run", "top"], observed=True)["mean"].last()  # a mean that is known stays known
+    sentences = []
+    for top in sorted(set(data["top"].unique())):
+        known = set(ends.xs(top, level="top").dropna().index)
+        lost = runs[~runs["run"].isin(known)].groupby("strategy")["run"].size()
+        if len(lost):
+            counts = ", ".join(
+                f"{lost[name]} of {int((runs['strategy'] == name).sum())} of {name}"
+                for name in style.in_order(list(lost.index))
+            )
+            sentences.append(
+                f"Left out of the top {top}: {counts}, with fewer than {top} scored architecture{'s' if top != 1 else ''}; the "
+                "means are of the other runs."
+            )
+    return sentences
+
+
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 

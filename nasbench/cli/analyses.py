@@ -677,7 +677,13 @@ def claims(
     """
     from nasbench.analysis.comparison.checks import check_comparable, of_surrogates
     from nasbench.analysis.comparison.columns import COMPARED
-    from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.comparison.random_search_claim import (
+        differences,
+        left_out_of_tops,
+        plot_tops,
+        top_means,
+        verdict,
+    )
     from nasbench.analysis.inference.equivalence import MARGIN
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
@@ -694,6 +700,7 @@ def claims(
     del frame  # half of the memory, from here on
     table = differences(data, margin=margin_given(margin) or MARGIN)
     notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
+    notes += left_out_of_tops(data, runs)
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
     print_table_as(table_format, table[shown], notes)

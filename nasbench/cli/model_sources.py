@@ -75,13 +75,15 @@ def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Seq
     import re
 
     from nasbench.cli.architectures import find_children
+    from nasbench.store.judged import judge
     from nasbench.store.query import Results
 
     if what == BEST:
         raise InputError(f"{what!r} names no results file; write it before, e.g. results/a.h5{BEST}")
     if what.endswith(BEST):
         names = [what.removesuffix(BEST), *files]
-        children = Results(names).frame(stage="search")
+        with Results(names) as results:  # the best by what the runs are judged by, which may be no accuracy
+            children, _ = judge(results.frame(stage="search"), results.runs(), results.measurements(), "val_acc")
     elif re.fullmatch(r"[0-9a-f]{3,32}", what):
         children, names = find_children(what, files)
         searched = children[children["stage"] == "search"]

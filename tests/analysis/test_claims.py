@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+from nasbench.analysis.comparison.random_search_claim import (
+    differences,
+    left_out_of_tops,
+    plot_tops,
+    top_means,
+    verdict,
+)
 from nasbench.analysis.inference.equivalence import detectable_difference, seeds_needed
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.errors import InputError
@@ -163,3 +169,15 @@ def test_a_small_share_has_a_decimal(shipped):
     assert said.startswith(
         "The top 25 are 0.4% of the architectures that a run trained here, and were 0.1% in NASNet's"
     )
+
+
+def test_runs_that_have_no_mean_of_the_top_are_counted(make):
+    """Six children a run: none has a top 25; one run has no child at all, and no top 1 either."""
+    frame, runs, _ = make.frames(strategies=("random", "ppo"), children=6, seeds=2)
+    lost = runs.loc[runs["strategy"] == "ppo", "run"].iloc[0]
+    said = left_out_of_tops(top_means(frame[frame["run"] != lost], (1, 25)), runs)
+    assert [line.partition(";")[0] for line in said] == [
+        "Left out of the top 1: 1 of 2 of ppo, with fewer than 1 scored architecture",
+        "Left out of the top 25: 2 of 2 of random, 2 of 2 of ppo, with fewer than 25 scored architectures",
+    ]
+    assert left_out_of_tops(top_means(frame, (1,)), runs) == []

@@ -13,6 +13,7 @@ from commands import nasbench
 import nasbench as suite
 from nasbench.analysis.report.payload import finals
 from nasbench.analysis.report.tables import cost_table
+from nasbench.cli.model_sources import _child_of
 from nasbench.errors import InputError
 from nasbench.scores import ACCURACY, Score, judged_by, judging
 from nasbench.store.judged import LOSS, judge, score_of_runs
@@ -333,3 +334,15 @@ def test_status_speedup_and_claims_know_the_score(folder: Path, tmp_path: Path) 
     found = nasbench("claims", str(folder / "ppl.h5"))
     assert found.code == 2
     assert "claims are of accuracies, and these runs are judged by perplexity" in found.err
+
+
+def test_the_best_child_of_a_file_is_the_best_by_its_score(folder: Path) -> None:
+    """`FILE.h5:best` of searches that were judged by a perplexity has the lowest one, and has no accuracy at all."""
+    path = str(folder / "ppl.h5")
+    child, _ = _child_of(f"{path}:best", ())
+    assert child is not None
+    with Results([path]) as results:
+        frame, _ = judge(results.frame(stage="search"), results.runs(), results.measurements(), "val_acc")
+    means = frame.dropna(subset=["val_acc"])
+    assert child["val_acc"].iloc[0] == means["val_acc"].max()  # oriented: the lowest perplexity
+    assert means["val_acc"].nunique() > 1
