@@ -201,3 +201,27 @@ def test_numbers_of_options_that_files_give_otherwise_are_never_taken_for_one(tm
     assert (merged.code, merged.err.count("\n")) == (2, 1)
     assert "it was made of other options in their files" in merged.err
     assert not (tmp_path / "m.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "column", "said", "stored"),
+    [
+        ((100, 100, 100), "seconds", None, 300.0),
+        ((100, 200, 300), "device_seconds", None, 300.0),
+        ((100, 100, 100), "device_seconds", "device_seconds are equal in all rows of a training", 100.0),
+        ((100, 90, 80), "device_seconds", "its device_seconds fall from one epoch to a later one", None),
+        ((100, 90, 80), "train_seconds", "those of each epoch are mapped as seconds", None),
+    ],
+)
+def test_costs_of_each_epoch_are_not_taken_for_those_of_a_training(
+    tmp_path: Path, seconds, column, said, stored
+) -> None:
+    lines = [f'"[0,1,2,3,4,0]",{epoch},0.{5 + epoch},{cost}' for epoch, cost in enumerate(seconds, start=1)]
+    (tmp_path / "t.csv").write_text("\n".join(["arch,ep,acc,sec", *lines]) + "\n")
+    columns = ("architecture=arch", "epoch=ep", "val_acc=acc", f"{column}=sec")
+    done = run_import(tmp_path / "t.csv", "csv", "--set", "data=d", "--set", "protocol=p", columns=columns)
+    assert done.code == (2 if stored is None else 0)
+    assert said is None or said in done.out + done.err
+    if stored is not None:
+        with Results([str(tmp_path / "out.h5")]) as results:
+            assert results.frame()["device_seconds"].tolist() == [stored]

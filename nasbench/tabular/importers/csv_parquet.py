@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ MATRIX: Final = "matrix"
 OPERATIONS: Final = "operations"
 EPOCH: Final = "epoch"
 SECONDS: Final = "seconds"
+_COSTS: Final = ("train_seconds", "eval_seconds", "setup_seconds", "device_seconds")
+"""Costs of a training up to its last epoch; those of each epoch are `seconds`."""
 _SHARED: Final = frozenset({"seed", "run_seed", "strategy", "status", "data", "protocol", "space", "stage", "epochs"})
 """Columns that may have one value for all rows of a table by columns."""
 _SET_BY_IMPORT: Final = {
@@ -187,8 +190,9 @@ def import_tabular(
             rows.append(_training(find, number, cells, columns, constant, reader, quantities))
         except (ValueError, TypeError, OverflowError) as error:  # InputError is a ValueError; numbers raise others
             faults[number] = (number, f"row {number}: {error}")
+    equal = []
     if EPOCH in columns:
-        rows = _joined(rows, faults)
+        equal, rows = _equal_costs(rows), _joined(rows, faults)
     notes = notes_of(columns, constants, percent)
     with Collector(source) as collector:
         if form.as_run:
@@ -200,7 +204,7 @@ def import_tabular(
                 raise InputError(f"{path}: {error}") from None
             found = collector.write(output, take_over) if output is not None else collector.imported()
             found.skipped, found.unit = len(faults), "trials"
-            found.remarks = [*table.remarks, *found.remarks, *dict.fromkeys(remarks), *_unnamed(columns)]
+            found.remarks = [*table.remarks, *found.remarks, *dict.fromkeys(remarks), *_unnamed(columns), *equal]
             return found
         children = []
         for training in rows:
@@ -224,7 +228,7 @@ def import_tabular(
         _raise(path, [faults[number][1] for number in sorted(faults)], form)
         found = collector.write(output, take_over) if output is not None else collector.imported()
     found.skipped, found.unit = len(faults), "trainings" if EPOCH in columns else "rows"
-    found.remarks = [*table.remarks, *found.remarks, *_remarks(rows)]
+    found.remarks = [*table.remarks, *found.remarks, *_remarks(rows), *equal]
     return found
 
 
@@ -540,6 +544,17 @@ def _joined(rows: Sequence[Training], faults: dict[int, tuple[int, str]]) -> lis
     return joined
 
 
+def _equal_costs(rows: Sequence[Training]) -> list[str]:
+    """Say which costs are one number in all rows of the first training of several epochs: of the whole, or of each epoch?"""
+    first = [row for row in rows if row.architecture.choices == rows[0].architecture.choices] if rows else []
+    known = {name: [row.scores[name] for row in first if row.scores.get(name) is not None] for name in _COSTS}
+    return [
+        f"{name} are equal in all rows of a training, and are taken for its whole cost; costs of each epoch are mapped as {SECONDS}"
+        for name, values in known.items()
+        if len(values) > 1 and len(set(values)) == 1
+    ]
+
+
 def _of_epochs(rows: Sequence[Training]) -> Training:
     unnumbered = [row.row for row in rows if EPOCH not in row.scores]
     if unnumbered:
@@ -551,6 +566,13 @@ def _of_epochs(rows: Sequence[Training]) -> Training:
             f"its epochs are {', '.join(map(str, numbers[:10]))}; they should follow each other, from 0 or 1 (a column "
             "that tells trainings of one architecture apart: --map seed=COLUMN)"
         )
+    for name in _COSTS:
+        known = [float(row.scores[name]) for row in ordered if row.scores.get(name) is not None]
+        if any(after < before for before, after in itertools.pairwise(known)):
+            raise InputError(
+                f"its {name} fall from one epoch to a later one, so that they are no cost up to each epoch; those of each "
+                f"epoch are mapped as {SECONDS}"
+            )
     curves = {
         name: [_or_nan(row.scores.get(name)) for row in ordered]
         for name in _CURVES
