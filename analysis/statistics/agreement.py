@@ -12,6 +12,7 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.errors import InputError
 from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
+from nasbench.tabular.trainings import each_once
 
 FEWEST = 3
 
@@ -48,7 +49,7 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
         value: the column to average.
 
     Returns:
-        Columns hash, space, choices, n (children averaged) and <value>, in order of first appearance.
+        Columns hash, space, choices, n (trainings averaged; copies by a cache count once) and <value>, in order of first appearance.
 
     Raises:
         InputError: when the children are of several protocols, or none has status ok.
@@ -63,6 +64,8 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
         whole["strategy"] == TABLE
     )  # a search chose its final ones by their score
     children = whole[unbiased & (whole["status"] == "ok")]
+    if "seed" in children:
+        children = each_once(children, (value,))
     if children.empty:
         raise InputError("no child of a search or of a complete table has status ok, so there is nothing to rank")
     protocols = (children["protocol"] + " (" + children["fingerprint"] + ")").unique()

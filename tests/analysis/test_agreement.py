@@ -69,3 +69,9 @@ def test_trainings_of_a_complete_table_are_all_taken():
     assert mean_by_hash(frame)["n"].tolist() == [2, 2]
     with pytest.raises(InputError, match="nothing to rank"):
         mean_by_hash(frame.assign(strategy="random"))
+
+
+def test_copies_that_a_cache_made_count_once():
+    """Seed 0 scored 0.5, seed 1 scored 0.9 and was proposed twice more: the mean of the trainings is 0.7."""
+    frame = children(hash=["a"] * 4, val_acc=[0.5, 0.9, 0.9, 0.9], seed=[0, 1, 1, 1])
+    assert mean_by_hash(frame)[["n", "val_acc"]].to_numpy().tolist() == [[2, pytest.approx(0.7)]]
