@@ -14,6 +14,7 @@ from commands import nasbench
 from nasbench.errors import InputError
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.choices import ChoiceSpace
+from nasbench.store.judged import values_of_trainings
 from nasbench.store.query import Results
 from nasbench.tabular.importers.csv_parquet import import_tabular
 from nasbench.tabular.tables import read_table
@@ -170,3 +171,19 @@ def test_several_trainings_with_one_seed_have_the_mean_of_their_scores(tmp_path)
     beside = {"architecture": "arch", "val_acc": "acc", "val_f1::higher": "vf"}
     import_tabular(str(tmp_path / "t.csv"), str(tmp_path / "b.h5"), "choices:2/2", beside, given)
     assert read_table(str(tmp_path / "b.h5"), score="val_f1").val_acc[0] == pytest.approx(0.5)
+
+
+def test_a_later_measurement_of_a_training_replaces_an_earlier_one(tmp_path):
+    """Of two measurements of one training, made at known times, the later one counts, whatever their order in the file."""
+    (tmp_path / "t.csv").write_text("arch,acc,vf\n00,0.50,0.10\n01,0.60,0.40\n10,0.60,0.45\n11,0.61,0.47\n")
+    columns = {"architecture": "arch", "val_acc": "acc", "val_f1::higher": "vf"}
+    import_tabular(
+        str(tmp_path / "t.csv"), str(tmp_path / "a.h5"), "choices:2/2", columns, {"data": "d", "protocol": "p"}
+    )
+    with Results([str(tmp_path / "a.h5")]) as results:
+        frame, rows = results.frame(), results.measurements()
+    earlier = rows.assign(measured_at="2026-01-01T00:00:00Z", value=0.9)
+    later = rows.assign(measured_at="2026-02-01T00:00:00Z")
+    for order in ([earlier, later], [later, earlier]):
+        found = values_of_trainings(frame, pd.concat(order, ignore_index=True))
+        assert found.tolist() == pytest.approx([0.10, 0.40, 0.45, 0.47])
