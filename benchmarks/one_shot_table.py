@@ -55,13 +55,15 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
 
     Returns:
         What is stored: processor seconds of the super-network; children; regrets of the first proposal and of the choice;
-        seconds until 99% of the best score; Kendall's tau of shared and stand-alone scores.
+        seconds until 99% of the best score; Kendall's tau of shared and stand-alone scores; the incumbents: position among
+        the children, position in the table and seconds spent of each child that was better than all before it.
     """
     table, scale, setting = opened.searched, TaskScale.of(opened), setting_of(name)
     limit = budget_of(opened, protocol).budget.limit
     strategy = setting.kind(table.space, seed, setting.config)
     assert isinstance(strategy, OneShotStrategy)
     codes: list[int] = []
+    incumbents: list[tuple[int, int, float]] = []
     spent, first, close = 0.0, math.nan, math.inf
     while True:
         began = time.process_time()
@@ -75,6 +77,8 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
         if spent > limit:
             break
         codes.append(code)
+        if not incumbents or table.val_acc[code] > table.val_acc[incumbents[-1][1]]:
+            incumbents.append((len(codes) - 1, code, round(spent, 3)))
         if close == math.inf and table.val_acc[code] >= CLOSE * scale.searched_best:
             close = spent
     chosen = codes[int(np.argmax(table.val_acc[codes]))]
@@ -102,6 +106,7 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
         "heaviest": json.dumps([int((heaviest == each).sum()) for each in range(len(OPERATIONS))])
         if len(weights)
         else "",
+        "incumbents": json.dumps(incumbents),
     }
 
 
