@@ -99,16 +99,16 @@ def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
 
 
-def lost_runs_note(frame: pd.DataFrame) -> str:
-    """Describe how many runs have no point because all their children failed.
+def lost_runs_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Describe how many runs have no point because all their children failed, or none was counted.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), with those that have no counted child.
 
     Returns:
         Two sentences; "" if every run has a score.
     """
-    runs = frame[["run", "strategy"]].drop_duplicates()
     counts = unscored_runs(frame, runs)["strategy"].value_counts()
     if counts.empty:
         return ""

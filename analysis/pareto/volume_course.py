@@ -45,7 +45,7 @@ def volume_courses(
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), with measured objectives as columns.
-        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), with those that have no counted child.
         objectives: two or three names.
         corner: objective -> its worst value; points beyond it do not count.
         score: accuracy column of the children in the search, e.g. "val_acc".
@@ -53,8 +53,8 @@ def volume_courses(
         steps: number of budgets, evenly spaced from the first child to the last one, >= 1.
 
     Returns:
-        strategy, run, seed, by, budget, hypervolume (0 before the first child with a score; a run that ended
-        keeps its value), spent (by the run until its last child), unit.
+        strategy, run, seed, by, budget, hypervolume (0 before the first child with a score, and of a run without a
+        counted child; a run that ended keeps its value), spent (by the run until its last child), unit.
 
     Raises:
         InputError: for a score of final trainings, for complete tables, or where what was spent is not known.
@@ -84,6 +84,11 @@ def volume_courses(
         volumes = _volumes(scaled, np.searchsorted(spent, grid, side="right"), worst)
         about = {"strategy": mine["strategy"].iloc[0], "run": run, "seed": mine["seed"].iloc[0], "by": by}
         rows.append(pd.DataFrame({**about, "budget": grid, "hypervolume": volumes, "spent": spent[-1]}))
+    # A run whose budget ended before a child counted has chosen nothing: to leave it out would flatter its strategy.
+    nothing = runs[(runs["strategy"] != TABLE) & ~runs["run"].isin(set(course["run"]))]
+    for run in nothing.itertuples():
+        about = {"strategy": run.strategy, "run": run.run, "seed": run.seed, "by": by}
+        rows.append(pd.DataFrame({**about, "budget": grid, "hypervolume": 0.0, "spent": 0.0}))
     return pd.concat(rows, ignore_index=True).assign(unit=hours_unit(searched))
 
 

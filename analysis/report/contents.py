@@ -216,7 +216,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     frame, runs = selection.frame, selection.runs
     own = judged_by()
     # Each of these takes as much memory as the children: what they are made of is not kept beside the others.
-    planes_of = _planes(frame, wishes.seed)
+    planes_of = _planes(frame, runs, wishes.seed)
     notes = check_comparable(frame, runs, wishes.allow)
     learned = learning_curves(_courses(selection), frame, wishes.best, as_categories=True)
     children = searched_children(frame)
@@ -258,9 +258,9 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     )
 
 
-def _planes(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
+def _planes(frame: pd.DataFrame, runs: pd.DataFrame, seed: int) -> dict[str, Any]:
     """The fields `volumes` and `attained`, without the points that they are made of."""
-    points = plane_points(frame)
+    points = plane_points(frame, runs)
     return {"volumes": volumes(points, seed), "attained": attained(points)}
 
 
@@ -370,11 +370,12 @@ class PlanePoints(NamedTuple):
     single: pd.DataFrame
 
 
-def plane_points(frame: pd.DataFrame) -> dict[str, PlanePoints]:
+def plane_points(frame: pd.DataFrame, runs: pd.DataFrame) -> dict[str, PlanePoints]:
     """Compute the objectives of every architecture, once for all planes.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), with those that have no counted child: their fronts are empty.
 
     Returns:
         Name of each plane that `planes` finds -> its points; without planes that have no points.
@@ -383,7 +384,7 @@ def plane_points(frame: pd.DataFrame) -> dict[str, PlanePoints]:
     every = list(dict.fromkeys(name for objectives in found.values() for name in objectives))
     if not found:
         return {}
-    together, single = objective_points(frame, every), objective_points(frame, every, by_run=True)
+    together, single = objective_points(frame, every), objective_points(frame, every, by_run=True, runs=runs)
     if single.empty:
         return {}
     return {

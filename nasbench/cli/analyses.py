@@ -532,7 +532,7 @@ def pareto(
         else:
             table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
     else:
-        table, data, figure = _accuracy_by_size(frame, score, notes)
+        table, data, figure = _accuracy_by_size(frame, runs, score, notes)
     echo_table(table, notes)
     write_csv(table, csv)
     save_figure(figure, output, files, "pareto", data)
@@ -574,13 +574,15 @@ def _side_by_side(
     return agreement, data, figure
 
 
-def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+def _accuracy_by_size(
+    frame: pd.DataFrame, runs: pd.DataFrame, score: str, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     import pandas as pd
 
     from nasbench.analysis.pareto.pareto import hypervolume, lost_runs_note, pareto_front, plot_pareto
     from nasbench.analysis.plotting.captions import describe_rows
 
-    notes.extend(filter(None, [lost_runs_note(frame)]))
+    notes.extend(filter(None, [lost_runs_note(frame, runs)]))
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)

@@ -155,3 +155,14 @@ def test_the_grid_ends_where_the_longest_run_did(make):
     frame = frame.assign(spent_gpu_hours=frame["spent_gpu_hours"] * hours)
     courses = volume_courses(frame, runs, ("error", "params"), {"error": 1.0, "params": 1e9}, by="gpu_hours")
     assert courses["budget"].max() == frame.loc[frame["stage"] == "search", "spent_gpu_hours"].max()
+
+
+def test_a_run_without_a_counted_child_has_the_volume_0(searches):
+    frame, runs = searches
+    lost = runs.loc[runs["strategy"] == "nsga2", "run"].iloc[0]
+    for without in (frame[frame["run"] != lost], frame.assign(counted=frame["counted"] & (frame["run"] != lost))):
+        courses = volume_courses(without, runs, OBJECTIVES, CORNER)
+        assert courses.groupby("strategy")["run"].nunique().to_dict() == {"random": 12, "nsga2": 12}
+        assert (courses.loc[courses["run"] == lost, "hypervolume"] == 0).all()
+        tests = volume_tests(courses)
+        assert tests[["n_first", "n_second"]].to_numpy().tolist() == [[12, 12]]

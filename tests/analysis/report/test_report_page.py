@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from markupsafe import escape
@@ -112,3 +114,17 @@ def test_the_facts_count_the_children_that_the_budget_covers(selection):
     assert children_deck(found) == f"Every proposed architecture: {said}"
     assert said in html_report(found, NOW)
     assert f"**{after.value}** {after.what}" in markdown_report(found, NOW)
+
+
+def test_a_run_without_a_counted_child_has_an_empty_front(selection):
+    lost = selection.runs.loc[selection.runs["strategy"] == "ppo", "run"].iloc[0]
+    without = replace(
+        selection,
+        frame=selection.frame[selection.frame["run"] != lost],
+        runs=selection.runs.assign(children=selection.runs["children"].where(selection.runs["run"] != lost, 0)),
+    )
+    volumes = contents(without, Wishes()).volumes.set_index(["plane", "strategy"])
+    found = volumes[volumes["up_to"].notna()].xs("ppo", level="strategy")
+    assert set(found["runs"]) == {5}
+    whole = contents(selection, Wishes()).volumes.set_index(["plane", "strategy"]).xs("ppo", level="strategy")
+    assert (found["mean"] < whole["mean"]).all()
