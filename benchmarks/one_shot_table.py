@@ -56,7 +56,8 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
     Returns:
         What is stored: processor seconds of the super-network; children; regrets of the first proposal and of the choice;
         seconds until 99% of the best score; Kendall's tau of shared and stand-alone scores; the incumbents: position among
-        the children, position in the table and seconds spent of each child that was better than all before it.
+        the children, position in the table and seconds spent of each child that was better than all before it; the seconds
+        spent by the last child.
     """
     table, scale, setting = opened.searched, TaskScale.of(opened), setting_of(name)
     limit = budget_of(opened, protocol).budget.limit
@@ -73,9 +74,9 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
         if proposed is None:
             break
         code = table.position(proposed.choices)
-        spent += float(table.seconds[code])
-        if spent > limit:
+        if spent + float(table.seconds[code]) > limit:
             break
+        spent += float(table.seconds[code])
         codes.append(code)
         if not incumbents or table.val_acc[code] > table.val_acc[incumbents[-1][1]]:
             incumbents.append((len(codes) - 1, code, round(spent, 3)))
@@ -107,6 +108,7 @@ def searched(name: str, seed: int, opened: OpenTask, protocol: Comparison) -> di
         if len(weights)
         else "",
         "incumbents": json.dumps(incumbents),
+        "spent": round(spent, 3),
     }
 
 
