@@ -153,7 +153,7 @@ def bench(
     """
     from nasbench.analysis.bench.comparison import compare_entries
     from nasbench.runners.bench.reference import equal_searches, reference_runs
-    from nasbench.runners.bench.replays import entry_of, replay_task
+    from nasbench.runners.bench.replays import entry_of, replay_task, shares_weights
     from nasbench.runners.replay.replay import told_apart
 
     loaded = load_benchmark(suite)
@@ -166,6 +166,8 @@ def bench(
     references, left_out = _chosen(shipped, against, opened)
     replayed: dict[str, list[Replayed]] = {task: [] for task in opened}
     entries = []
+    for setting in settings:
+        _require_tasks(setting, opened)
     with search_bar(len(settings) * len(opened) * count, progress) as ended:
         for setting in settings:
             runs = {}
@@ -174,12 +176,12 @@ def bench(
                 replayed[task].append(children)
             entries.append(entry_of(setting, runs))
     reproduced = {}
-    for entry in entries:
+    for setting, entry in zip(settings, entries):
         twin = next((each for each in shipped.entries if entry.same_as(each)), None) if shipped else None
         common = [task for task in entry.runs if twin is not None and task in twin.runs]
         if twin is not None and common:
             most = [min(count, len(twin.runs[task].seeds)) for task in common]
-            equal = [equal_searches(entry.runs[task], twin.runs[task]) for task in common]
+            equal = [equal_searches(entry.runs[task], twin.runs[task], shares_weights(setting)) for task in common]
             reproduced[entry.text] = (sum(equal), sum(most))
     references = tuple(each for each in references if not any(entry.same_as(each) for entry in entries))
     entries = _labelled(entries, references)
@@ -189,7 +191,7 @@ def bench(
     made = BenchmarkRuns(loaded.name, loaded.digest, scales, tuple(entries), provenance())
     mine = [entry.shown for entry in entries]
     compared = compare_entries([*entries, *references], mine if references else (), scales, loaded.protocol)
-    advice = _advice(settings, opened, loaded)
+    advice = (*_advice(settings, opened, loaded), *_measured_here(settings, replayed))
     return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced, left_out, advice)
 
 
@@ -237,6 +239,42 @@ def _advice(settings: Sequence[Setting], opened: Mapping[str, OpenTask], suite: 
         children = each.searched.children_of(limit.limit, limit.unit)
         said = [advice_on(setting.kind, setting.config, children) for setting in settings]
         found += [f"On {task}, {line}." for line in said if line]
+    return tuple(found)
+
+
+def _require_tasks(setting: Setting, opened: Mapping[str, OpenTask]) -> None:
+    """Refuse tasks that a strategy cannot search, before the others are searched; the message names those that it can."""
+    from nasbench.runners.bench.replays import require_searchable
+
+    refused: dict[str, str] = {}
+    for task, each in opened.items():
+        try:
+            require_searchable(setting, each)
+        except InputError as error:
+            refused[task] = str(error)
+    others = [task for task in opened if task not in refused]
+    if refused:
+        hint = f"; the others: {' '.join(f'--task {task}' for task in others)}" if others else ""
+        raise InputError(f"{next(iter(refused.values()))}{hint}")
+
+
+def _measured_here(settings: Sequence[Setting], replayed: Mapping[str, Sequence[Replayed]]) -> tuple[str, ...]:
+    """What of the charged seconds is not of the table: those of super-networks, which another machine trains in others."""
+    from nasbench.runners.bench.replays import shares_weights
+
+    found = []
+    for place, setting in enumerate(settings):
+        if not shares_weights(setting):
+            continue
+        shares = []
+        for task, searches in replayed.items():
+            own, spent = searches[place].searcher, searches[place].costs.sum(axis=1)
+            assert own is not None
+            shares.append(f"{own.sum(axis=1).mean():.3g} s of {spent.mean():.3g} s on {task}")
+        found.append(
+            f"{setting.shown} was charged for its super-network the seconds that it took on this machine ({', '.join(shares)}, "
+            "means over searches): a faster machine leaves it more children. Its proposals are the same everywhere."
+        )
     return tuple(found)
 
 

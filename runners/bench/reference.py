@@ -14,22 +14,31 @@ from nasbench.benchmark.definition import Benchmark, OpenTask, load_benchmark
 from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale, joined_runs, read_runs
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
-from nasbench.runners.bench.replays import Report, entry_of, replay_task
+from nasbench.runners.bench.replays import Report, entry_of, replay_task, shares_weights
 from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.option_texts import options_of
 from nasbench.runners.strategies.source_files import split_strategy
 
+_SUPERNET: Final = "protocol=digits201-2,cells=1"  # of the only task of suite-v1 whose space has super-networks
+
 OPTIONS: Final[Mapping[str, str]] = {
+    "darts": _SUPERNET,
+    "drnas": _SUPERNET,
+    "enas": _SUPERNET,
     "evolution": "population=10,sample=3,identity=0",
+    "gdas": f"{_SUPERNET},epochs=250",
+    "pcdarts": _SUPERNET,
     "ppo": "learning_rate=0.01,batch=10",
     "reinforce": "learning_rate=0.01",
+    "rs_ws": f"{_SUPERNET},candidates=1000,finalists=300",
 }
 """Options of reference runs that are not the defaults.
 
 Of evolution: those by which it was published on tables of this size (results/published_replays.csv). Of the two policies:
 those of preset=auto for 100 children; with the rates of their papers, which are for 12,800 and 20,000 children, they would
-be random search. All others run with their defaults. None of these was tuned on a task of the suite.
+be random search. Super-networks have the images of the table's networks, a third of their cells, and the options of
+preset=auto for 300 children. All others run with their defaults. None of these was tuned on a task of the suite.
 """
 
 
@@ -115,7 +124,7 @@ def make_reference(
         suite: the suite.
         opened: task -> its tables, for every task that can be read here.
         strategies: names, with options where these are not the usual ones, e.g. "gp:kernel=hamming"; () for all that are
-            registered.
+            registered, but for those of shared weights, whose searches train a super-network each.
         seeds: searches per strategy and task, of those that are made now.
         jobs: processes; the result does not depend on it.
         earlier: runs of earlier calls, which are not made again; None for none.
@@ -123,7 +132,7 @@ def make_reference(
         store: function that is called with all runs after each strategy, so that a stopped command goes on.
 
     Returns:
-        All runs, and the strategies that cannot search these tasks.
+        All runs, and the strategies that cannot search all of these tasks.
     """
     scales = dict(earlier.scales) if earlier is not None else {}
     scales |= {name: TaskScale.of(each) for name, each in opened.items()}
@@ -142,16 +151,36 @@ def make_reference(
         missing = {task: each for task, each in opened.items() if task not in runs}
         if not missing:
             continue
+        refused: dict[str, list[str]] = {}
         try:
             setting = setting_of(name)
-            for task, each in missing.items():
-                replay_task(setting, each, suite.protocol, [0], timed=False)  # refuses a space before hours are spent
-                runs[task] = replay_task(setting, each, suite.protocol, range(seeds), jobs, report)[0]
         except InputError as error:
             skipped.append(Skipped(name, str(error)))
             continue
-        entries[name] = entry_of(setting, runs, label=name)
-        store(all_runs())
+        if not strategies and shares_weights(setting):
+            skipped.append(
+                Skipped(name, "each search trains a super-network, in about a minute; name it to make its runs")
+            )
+            continue
+        made = 0
+        for task, each in missing.items():
+            try:
+                if not shares_weights(setting):  # a trial would train a super-network
+                    replay_task(
+                        setting, each, suite.protocol, [0], timed=False
+                    )  # refuses a space before hours are spent
+                runs[task] = replay_task(setting, each, suite.protocol, range(seeds), jobs, report)[0]
+                made += 1
+            except InputError as error:
+                refused.setdefault(str(error), []).append(task)
+        if refused and not made:
+            skipped.append(Skipped(name, next(iter(refused))))
+        elif refused:
+            reasons = "; ".join(f"{why} (task {', '.join(tasks)})" for why, tasks in refused.items())
+            skipped.append(Skipped(name, reasons))
+        if made:
+            entries[name] = entry_of(setting, runs, label=name)
+            store(all_runs())
     return all_runs(), skipped
 
 
@@ -167,12 +196,15 @@ def searches_of(entry: Entry) -> set[int]:
     return {len(runs.seeds) for runs in entry.runs.values()}
 
 
-def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
+def equal_searches(found: TaskRuns, expected: TaskRuns, measured: bool = False) -> int:
     """Count searches that are equal: the same children, incumbents with their seconds, outcomes and costs.
 
     Args:
         found: searches of one task, made now.
         expected: stored ones of the same strategy, in the same order; those without a counterpart are not compared.
+        measured: whether the strategy is charged for seconds that are measured, as those of a super-network. Seconds and the
+            number of children that they leave room for are then not compared: the incumbents are those of the children that
+            both searches have.
 
     Returns:
         The number of equal searches.
@@ -180,10 +212,17 @@ def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
     equal = 0
     for number in range(min(len(found.seeds), len(expected.seeds))):
         mine, theirs = found.runs == number, expected.runs == number
-        same = found.seeds[number] == expected.seeds[number] and found.children[number] == expected.children[number]
-        same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)
+        same = found.seeds[number] == expected.seeds[number]
+        if measured:
+            common = min(found.children[number], expected.children[number])
+            same = same and (common > 0 or expected.children[number] == 0)  # else nothing of it was seen again
+            mine, theirs = mine & (found.places < common), theirs & (expected.places < common)
+        else:
+            same = same and found.children[number] == expected.children[number]
+            same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)
         for name in ("places", "codes", "outcomes", "scores", "stops"):
             same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
-        same = same and np.allclose(found.seconds[mine], expected.seconds[theirs], rtol=1e-9, atol=0)
+        if not measured:
+            same = same and np.allclose(found.seconds[mine], expected.seconds[theirs], rtol=1e-9, atol=0)
         equal += bool(same)
     return equal

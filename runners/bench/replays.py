@@ -12,7 +12,7 @@ import numpy as np
 
 from nasbench.benchmark.definition import Comparison, OpenTask
 from nasbench.benchmark.incumbents import Entry, TaskRuns
-from nasbench.errors import InputError
+from nasbench.errors import InputError, blamed_on
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay_on_clock, replay_one_by_one
 from nasbench.runners.search.budget import Budget
@@ -49,6 +49,9 @@ def replay_task(
 ) -> tuple[TaskRuns, Replayed]:
     """Search a task with a strategy, once per seed.
 
+    The seconds of a super-network are charged as they are measured here, so that only its proposals are the same on another
+    machine, and not how many of them the budget pays for.
+
     Args:
         setting: the strategy with its options.
         opened: the task with its tables.
@@ -62,18 +65,56 @@ def replay_task(
         The searches as incumbents, and with all children.
 
     Raises:
-        InputError: when the strategy cannot search the space, trains shared weights, or stops trainings and the table has
-            no curves.
+        InputError: when the strategy cannot search the space, trains shared weights on another device than the processor,
+            or stops trainings and the table has no curves.
     """
-    if setting.kind.charged_as == "supernet":
-        raise InputError(
-            f"strategy {setting.name!r} trains shared weights, whose seconds differ from machine to machine; the tasks of a "
-            "suite count the seconds of their tables only"
-        )
+    _require_processor(setting)
     budget = budget_of(opened, protocol)
     (found,) = replay_all(opened.searched, [setting], seeds, budget, jobs, report, protocol.draw)
-    own = searcher_seconds(setting, opened, protocol, seeds) if timed else math.nan
+    if found.searcher is not None:  # measured on the way, and charged
+        own = float(np.median(found.searcher.sum(axis=1)))
+    else:
+        own = searcher_seconds(setting, opened, protocol, seeds) if timed else math.nan
     return incumbents_of(found, opened, own), found
+
+
+def require_searchable(setting: Setting, opened: OpenTask) -> None:
+    """Refuse a task that a strategy cannot search, before hours are spent on others.
+
+    Args:
+        setting: the strategy with its options.
+        opened: the task with its tables.
+
+    Raises:
+        InputError: when it cannot; the message names the task.
+    """
+    try:
+        _require_processor(setting)
+        with blamed_on(f"strategy {setting.name!r}, its start"):
+            setting.kind(setting.space_of(opened.searched), 0, setting.config_on(opened.searched))
+    except InputError as error:
+        raise InputError(f"task {opened.task.name}: {error}") from None
+
+
+def _require_processor(setting: Setting) -> None:
+    device = getattr(setting.config, "device", "cpu")
+    if shares_weights(setting) and device != "cpu":
+        raise InputError(
+            f"strategy {setting.name!r} trains shared weights on {device!r}, and the seconds of a task are those of a processor: "
+            "leave the option device out"
+        )
+
+
+def shares_weights(setting: Setting) -> bool:
+    """Whether a strategy trains shared weights, whose seconds are measured and charged.
+
+    Args:
+        setting: the strategy with its options.
+
+    Returns:
+        True for darts, gdas, enas and their like.
+    """
+    return setting.kind.charged_as == "supernet"
 
 
 def incumbents_of(found: Replayed, opened: OpenTask, searcher: float = math.nan) -> TaskRuns:

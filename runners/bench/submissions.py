@@ -16,7 +16,7 @@ from nasbench.benchmark.definition import Benchmark, OpenTask
 from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale
 from nasbench.errors import InputError, printable
 from nasbench.runners.bench.reference import equal_searches
-from nasbench.runners.bench.replays import replay_task
+from nasbench.runners.bench.replays import replay_task, shares_weights
 from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies.source_files import names_a_file
 
@@ -144,7 +144,7 @@ def check_entry(
             places = sorted(rng.choice(len(stored.seeds), size=min(sample, len(stored.seeds)), replace=False).tolist())
             seeds = stored.seeds[places].tolist()
             again, _ = replay_task(setting, each, suite.protocol, seeds, timed=False)
-            equal = equal_searches(again, stored.of_searches(places))
+            equal = equal_searches(again, stored.of_searches(places), shares_weights(setting))
             found.append(Checked(entry.shown, task, tuple(seeds), equal, tuple(faults)))
     return found
 

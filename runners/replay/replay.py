@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -31,6 +30,7 @@ from nasbench.spaces.constrained import Counter, Limits, constrained, one_spelli
 from nasbench.structures import Counts
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
+from nasbench.training.clocks import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -862,14 +862,14 @@ def _ask_and_tell(
     codes: list[int] = []
     charged: list[float] = []
     category = getattr(strategy, "charged_as", "searcher")  # see `name`
-    shares = category == "supernet"
+    shares, clock = category == "supernet", getattr(strategy, "charged_by", Strategy.charged_by)
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
-        began = time.perf_counter() if shares else 0.0
+        began = reading(clock) if shares else 0.0
         with blamed_on(f"strategy {name!r}, ask()"):
             proposed = strategy.ask()
         scored = scoring.take()
-        own = time.perf_counter() - began if shares else scored  # what shares weights scores while it is measured
+        own = reading(clock) - began if shares else scored  # what shares weights scores while it is measured
         if proposed is None:
             break
         architecture = require_proposal(proposed, table.space, name)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from nasbench.spaces.base import Architecture, Space
+from nasbench.training.clocks import Clock
 from nasbench.training.evaluation import Status
 
 
@@ -102,6 +103,9 @@ class Strategy(ABC, Generic[C]):
 
     begins_at_random: ClassVar[bool] = True
     """Whether its first architectures are draws of `space.random`, so that a warm start can replace them."""
+
+    charged_by: Clock = "held"
+    """Clock of what a replay charges in "supernet"; a run charges held time always."""
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed

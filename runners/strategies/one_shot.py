@@ -147,6 +147,10 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
         if self._protocol.fit:
             self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._place = resolve_device(self.config.device)
+        if (
+            self._place.type == "cpu" and self._protocol.threads == 1
+        ):  # else processor time is not the time of one device
+            self.charged_by = "processor"
         self.trained: T | None = None
         self._ranked: deque[Architecture] = deque()
         self._drawn: set[str] = set()

@@ -11,15 +11,12 @@ import torch
 from commands import nasbench as command
 from searching import InterruptedAt, search, stable_rows, tiny_plan
 
-from nasbench.benchmark.definition import load_benchmark, open_task
 from nasbench.errors import InputError
-from nasbench.runners.bench.reference import setting_of
-from nasbench.runners.bench.replays import replay_task
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
-from nasbench.runners.strategies import STRATEGIES
+from nasbench.runners.strategies import STRATEGIES, one_shot
 from nasbench.runners.strategies.conformance import check_strategy
 from nasbench.runners.strategies.one_shot import OneShotStrategy
 from nasbench.spaces import get_space
@@ -212,19 +209,25 @@ def test_seconds_of_shared_weights_use_up_a_replays_budget(monkeypatch, budget, 
 
     table = read_table(table_file("digits201"))
     assert table.seconds.max() < 20
-    monkeypatch.setattr("nasbench.runners.replay.replay.time.perf_counter", count(0, 500).__next__)
+    readings = count(0, 500)
+    monkeypatch.setattr("nasbench.runners.replay.replay.reading", lambda clock: next(readings))
     setting = replace(Setting.of("random", {}), kind=Shared)
     found = replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{budget} {unit}")))
     assert found.codes.shape == (1, children)
     assert found.searcher.tolist() == [[500.0] * children]
 
 
-def test_a_suite_of_tables_does_not_take_them():
-    suite = load_benchmark("suite-v1")
-    opened = open_task(suite.tasks[0])
-    assert opened is not None
-    with pytest.raises(InputError, match="differ from machine to machine"):
-        replay_task(setting_of("darts"), opened, suite.protocol, [0])
+@pytest.mark.parametrize(("threads", "clock"), [(1, "processor"), (2, "held")])
+def test_processor_time_is_charged_where_it_is_the_time_of_one_device(monkeypatch, threads, clock):
+    original = one_shot.get_protocol
+    monkeypatch.setattr(
+        one_shot, "get_protocol", lambda *given: original(*given).model_copy(update={"threads": threads})
+    )
+    table, read = read_table(table_file("digits201")), []
+    monkeypatch.setattr("nasbench.runners.replay.replay.reading", lambda clock: read.append(clock) or 0.0)
+    setting = Setting.of("gdas", tiny("gdas").model_dump(exclude_defaults=True))
+    replay(table, setting, [0], ReplayBudget(Budget.parse("1 children")))
+    assert set(read) == {clock}
 
 
 def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
