@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from itertools import count
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nasbench
@@ -17,6 +20,14 @@ from nasbench.runners.bench.reference import OPTIONS, equal_searches, make_refer
 from nasbench.runners.bench.replays import budget_of, entry_of, replay_task
 from nasbench.runners.bench.submissions import check_entry
 from nasbench.runners.replay.replay import Setting
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+try:
+    import one_shot_reference
+    import one_shot_table
+finally:
+    sys.path.remove(str(ROOT / "benchmarks"))
 
 SUITE = load_benchmark("suite-v1")
 TASK = "digits201-2"
@@ -102,3 +113,16 @@ def test_reference_runs_are_made_of_the_tasks_that_have_super_networks(monkeypat
     found, skipped = make_reference(SUITE, both, [], 1, 1, None, lambda *ended: None, stored.append)
     assert not found.entries
     assert "name it to make its runs" in skipped[0].why
+
+
+def test_stored_searches_are_those_of_a_replay(monkeypatch, opened):
+    """The searches of results/one_shot_searches.csv need not be made again to be reference runs."""
+    monkeypatch.setattr(one_shot_table, "setting_of", lambda strategy: setting_of(SMALL))
+    seeds = [one_shot_table.OWN_STREAMS, one_shot_table.OWN_STREAMS + 1]
+    rows = [one_shot_table.searched("gdas", seed, opened[TASK], SUITE.protocol) for seed in seeds]
+    stored = one_shot_reference.runs_of(pd.DataFrame(rows), opened[TASK])
+    again, _ = replay_task(setting_of(SMALL), opened[TASK], SUITE.protocol, seeds)
+    assert equal_searches(again, stored, measured=True) == equal_searches(stored, again, measured=True) == 2
+    assert (stored.spent <= budget_of(opened[TASK], SUITE.protocol).budget.limit).all()
+    with pytest.raises(SystemExit, match=r"no incumbents of 1 seeds, e\.g\. 68"):
+        one_shot_reference.runs_of(pd.DataFrame(rows[:1]).assign(incumbents=np.nan), opened[TASK])
