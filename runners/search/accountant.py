@@ -35,10 +35,15 @@ class Accountant:
 
     @contextmanager
     def searcher(self) -> Iterator[None]:
-        """Measure the block as the strategy's own time, which is stored in the next child's row."""
+        """Measure the block as the strategy's own time, which is stored in the next child's row.
+
+        A block that Ctrl-C ends counts, too: its seconds are in no row, and `close` charges them.
+        """
         began = time.perf_counter()
-        yield
-        self._searcher_seconds += time.perf_counter() - began
+        try:
+            yield
+        finally:
+            self._searcher_seconds += time.perf_counter() - began
 
     def take_searcher_seconds(self) -> float:
         """Return the searcher's seconds since the last row, and reset them."""

@@ -129,6 +129,28 @@ def test_a_resumed_run_does_not_charge_the_searcher_again(tmp_path):
     assert parts == [2, 2, 2, 2, 1, 2]
 
 
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("step", ["ask", "tell"])
+@pytest.mark.usefixtures("ticking")
+def test_ctrl_c_in_the_strategys_own_work_does_not_lose_its_seconds(tmp_path, monkeypatch, step):
+    """The second `ask`, or the second `tell`, is interrupted: what it took is uncounted, like a child in training."""
+    usual, calls = getattr(RandomSearch, step), []
+
+    def interrupted(self, *arguments):
+        calls.append(step)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return usual(self, *arguments)
+
+    monkeypatch.setattr(RandomSearch, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(tiny_plan(budget="6 children", final="none", cached="off"), tmp_path / "a.h5", MadeUp())
+    run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
+    # Rows hold every second before their child was stored. After the last row: 1 s of tell, and 1 s of the second ask.
+    assert run["uncounted_hours"] * HOUR == pytest.approx({"ask": 1 + 1, "tell": 1}[step])
+    assert run["searcher_hours"] * HOUR == pytest.approx({"ask": 2, "tell": 2 + 2}[step])
+
+
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_a_child_is_charged_as_follows_from_its_end(tmp_path, status):
