@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.store import packing, query
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.store.errors import CorruptResults, StoreError
-from nasbench.store.format import chunks, frames
+from nasbench.store.format import chunks, form, frames
 from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
 from nasbench.store.query import Results
@@ -425,6 +426,29 @@ def test_cache_is_shared_by_searches_in_threads():
         for done in [threads.submit(search, number) for number in range(searches)]:
             done.result()
     assert len(cache) == searches * children
+
+
+def test_a_packed_file_is_read_by_several_threads_at_once(tmp_path, monkeypatch):
+    """As by searches that are resumed at the same time: none may read a dataset before its form is known."""
+    write(tmp_path / "a.h5", 20)
+    look = form.fault_of_dataset
+    threads = 4
+    start = threading.Barrier(threads)
+
+    def slowly(*arguments):
+        time.sleep(0.002)
+        return look(*arguments)
+
+    monkeypatch.setattr(form, "fault_of_dataset", slowly)
+
+    def read(results):
+        start.wait()
+        return [plain(row) for row in results.children_of(child(0)[0]["run"])]
+
+    with Results(str(tmp_path / "a.h5")) as results, ThreadPoolExecutor(threads) as pool:
+        found = [done.result() for done in [pool.submit(read, results) for _ in range(threads)]]
+    assert len(found[0]) > 0
+    assert all(rows == found[0] for rows in found)
 
 
 @pytest.mark.parametrize("when", ["opening", "writing"])

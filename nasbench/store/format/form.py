@@ -7,6 +7,7 @@ a thousand times larger than the file. A file that uses any of these was not wri
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -64,6 +65,9 @@ class Form:
         self._datasets: dict[str, StoredDataset] = {}
         self._groups: dict[str, Any] = {}
         self._stored = 0
+        self._looking = (
+            threading.RLock()
+        )  # again while it is held: a look compares lengths with those of other datasets
 
     def fault_of_rows(self) -> str:
         """Return why the manifest cannot be true of a file of this size; "" if it can.
@@ -81,16 +85,19 @@ class Form:
     def fault(self, path: str) -> str:
         """Return why a dataset cannot be read; "" if it can. Each dataset is looked at once.
 
+        Searches that are resumed at the same time read one open file from several threads; one looks, the others wait.
+
         Args:
             path: path of a dataset in the manifest.
 
         Returns:
             The reason.
         """
-        if path not in self._found:
-            self._found[path] = ("", 0)  # lengths may be compared with this dataset's own
-            self._found[path] = self._look(path)
-        return self._found[path][0]
+        with self._looking:
+            if path not in self._found:
+                self._found[path] = ("", 0)  # lengths may be compared with this dataset's own
+                self._found[path] = self._look(path)
+            return self._found[path][0]
 
     def dataset(self, path: str) -> StoredDataset:
         """Return a dataset in which `fault` found none.
