@@ -179,6 +179,7 @@ def run_plans(
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in stored.plans if plan.run not in stored.complete]
+        todo = [plan.among(jobs, min(jobs, len(todo))) for plan in todo]  # as many searches share the devices
         for plan in todo:
             if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))

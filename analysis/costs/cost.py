@@ -182,6 +182,8 @@ def _share_of_a_core(config: str, provenance: str) -> float:
         cores = float(made["processors"])
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):  # imports, and runs of early versions
         return 0.0
+    if "searches_at_once" in made:  # a version with the present rule, in which a resumed run may have had other jobs
+        return 0.0
     # A Ray cluster has nodes with other numbers of cores than the one that the provenance describes.
     if fields.get("executor") == "ray" or not devices or set(devices) != {"cpu"}:
         return 0.0

@@ -87,8 +87,7 @@ class Accountant:
             row: its stored columns.
         """
         charged = row["gpu_hours"] * SECONDS_PER_HOUR
-        # This run's share is used, because a cached child may have been trained with another.
-        self.ledger.charge(self._searcher_category, row["searcher_seconds"] * self._share)
+        self.ledger.charge(self._searcher_category, self._searcher_charge(row, charged))
         if row["cached_from"]:
             self.ledger.charge("cached", charged)
         elif row["status"] not in REPEATABLE_STATUSES:
@@ -108,6 +107,19 @@ class Accountant:
             if not any(same_training(each, proposal) for each in self.incumbents):
                 self.incumbents.append(proposal)
 
+    def _searcher_charge(self, row: Mapping[str, Any], charged: float) -> float:
+        """Device-seconds that the searcher's work for a counted child was charged.
+
+        An earlier attempt may have held another share of a device. The row says which: what was spent with this child is
+        what was spent before, the child and the searcher. The child's own share does not say it: one from the cache may
+        have been trained with another.
+        """
+        ours = row["searcher_seconds"] * self._share
+        spent = row["spent_gpu_hours"] * SECONDS_PER_HOUR
+        noted = spent - self.ledger.search_seconds - charged
+        rounding = 1e-9 * max(spent, 1.0)
+        return noted if noted >= 0 and abs(noted - ours) > rounding else ours  # NaN, of no row of ours, is neither
+
     def enter_uncounted(self, row: Mapping[str, Any]) -> None:
         """Charge a child that the budget did not cover, and the searcher's work for it, to the category "uncounted".
 
@@ -116,8 +128,8 @@ class Accountant:
                 rows of earlier versions have its price in `gpu_hours`.
         """
         seconds = row["device_seconds"] if row["continues"] else row["gpu_hours"] * SECONDS_PER_HOUR
-        held = 0.0 if row["cached_from"] else seconds
-        self.ledger.charge("uncounted", self.device_seconds(held, row["searcher_seconds"]))
+        held, share = (0.0, self._share) if row["cached_from"] else (seconds, row["devices"])
+        self.ledger.charge("uncounted", held + row["searcher_seconds"] * share)
 
     def charge_without_row(self, device_seconds: float) -> None:
         """Charge device-seconds that no row holds to the category "uncounted", and add them to `without_row`.

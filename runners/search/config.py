@@ -185,6 +185,19 @@ class SearchConfig(ExecutorOptions):
 
 
 @dataclass(frozen=True)
+class Command:
+    """What the command that runs a search adds to its configuration. It takes no part in the run's id.
+
+    Args:
+        jobs: searches at the same time of the command for which `runs_per_device` was given, >= 1; 0: not known yet.
+        runs_at_once: searches that share the devices now, >= 1; 0: as many as `runs_per_device` says.
+    """
+
+    jobs: int = 0
+    runs_at_once: int = 0
+
+
+@dataclass(frozen=True)
 class SearchPlan:
     """A configuration with every name resolved and every value checked.
 
@@ -202,6 +215,7 @@ class SearchPlan:
         usd_per_hour: price of one device-hour, >= 0.
         run: id of the run, 12 hexadecimal digits.
         kind: class of the strategy, if it is in no registry; else None.
+        command: what the command that runs the search adds.
     """
 
     config: SearchConfig
@@ -216,6 +230,7 @@ class SearchPlan:
     run: str
     kind: type[Strategy[Any]] | None = None
     """The strategy's class where it is in no registry."""
+    command: Command = Command()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -249,6 +264,23 @@ class SearchPlan:
             This plan with the stored id, or this plan unchanged.
         """
         return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
+
+    def among(self, jobs: int, at_once: int) -> SearchPlan:
+        """Return the plan as one of searches that run at the same time.
+
+        The configuration says how many searches share the devices while the command runs `jobs` of them; fewer share
+        them where fewer are left to do, or a resumed run goes on with other jobs.
+
+        Args:
+            jobs: searches at the same time that the command allows, >= 1.
+            at_once: searches that it runs at the same time, in [1, jobs].
+
+        Returns:
+            The plan; its executor charges the share of a device that a child then holds.
+        """
+        given = self.command.jobs or jobs
+        runs = max(1, round(self.config.runs_per_device * at_once / given))
+        return replace(self, command=replace(self.command, jobs=given, runs_at_once=runs))
 
     @property
     def title(self) -> str:
@@ -341,7 +373,10 @@ class SearchPlan:
 
     def executor(self) -> Executor:
         """Make the executor; no worker is started yet."""
-        return EXECUTORS.get(self.config.executor)(self.config.executor_options)
+        options = self.config.executor_options
+        if self.command.runs_at_once:
+            options = options.model_copy(update={"runs_per_device": self.command.runs_at_once})
+        return EXECUTORS.get(self.config.executor)(options)
 
     def ledger(self) -> Ledger:
         """Make an empty ledger for the plan's budget."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nasbench.errors import InputError
 from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
+from nasbench.runners.search.rows import stored_command
 from nasbench.runners.strategies import STRATEGIES, Strategy
 from nasbench.runners.strategies.source_files import names_a_file, source_of
 from nasbench.store.format.schema import TABLE
@@ -79,7 +81,7 @@ def _plan(
             f"(fingerprint {stored['fingerprint']}, now {plan_search(config, kind=kind).fingerprint}); resume with the "
             "version and data that made it"
         )
-    return plan
+    return replace(plan, command=stored_command(stored, config.runs_per_device))
 
 
 def require_same_file(

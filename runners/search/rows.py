@@ -9,7 +9,7 @@ from typing import Any
 
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
-from nasbench.runners.search.config import SearchPlan
+from nasbench.runners.search.config import Command, SearchPlan
 from nasbench.runners.strategies import Outcome
 from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
@@ -17,7 +17,9 @@ from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.texts import stored_object
 from nasbench.training.evaluation import Evaluation
 
-_WITHOUT_ROW = "uncounted_device_seconds_without_row"  # name in the provenance of a run
+# Names in the provenance of a run.
+_WITHOUT_ROW = "uncounted_device_seconds_without_row"
+_AT_ONCE = "searches_at_once"
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
 
 
@@ -157,6 +159,7 @@ def search_run_row(
         Column -> value.
     """
     noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
+    noted |= _noted_command(plan)
     source = source_of(plan.kind) if plan.kind is not None else None
     if source is not None:
         began_with = plan.config.strategy_digest
@@ -181,6 +184,29 @@ def search_run_row(
         "config": plan.config.model_dump_json(),
         "provenance": provenance_json(noted),
     }
+
+
+def _noted_command(plan: SearchPlan) -> dict[str, Any]:
+    """What the provenance keeps of the command: the number of searches at once, unless it was never more than one."""
+    jobs = plan.command.jobs
+    several = max(jobs, plan.config.runs_per_device, plan.command.runs_at_once) > 1
+    return {_AT_ONCE: jobs} if jobs and several else {}
+
+
+def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
+    """Read what the command with which a run began added to its configuration.
+
+    Args:
+        run_row: the stored row of the run.
+        runs_per_device: the number in its configuration, >= 1.
+
+    Returns:
+        The command. Versions that did not store the number of searches at the same time took it for `runs_per_device`.
+    """
+    made = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}")
+    jobs = made.get(_AT_ONCE)
+    known = isinstance(jobs, int) and not isinstance(jobs, bool) and jobs >= 1
+    return Command(jobs=jobs if known else runs_per_device)
 
 
 @dataclass(frozen=True)

@@ -183,9 +183,9 @@ def test_uncounted_hours_that_a_file_does_not_hold_are_said_and_hide_nothing(mak
     assert uncounted_note(runs.assign(uncounted_hours=0.0)) == ""
 
 
-def charged_as(frame, runs, devices, processors, **fields):
+def charged_as(frame, runs, devices, processors, made_by=None, **fields):
     config = {"executor": "local", "devices": ["cpu"], "children_per_device": 1, "runs_per_device": 2, **fields}
-    made = runs.assign(config=json.dumps(config), provenance=json.dumps({"processors": processors}))
+    made = runs.assign(config=json.dumps(config), provenance=json.dumps({"processors": processors, **(made_by or {})}))
     return part_cores_note(frame.assign(device="cpu", devices=devices), made)
 
 
@@ -197,6 +197,8 @@ def test_half_devices_of_an_earlier_rule_are_said(make):
     assert charged_as(frame, runs, devices=1.0, processors=2) == ""
     assert charged_as(frame, runs, devices=0.5, processors=1) == ""  # two children do share one core
     assert charged_as(frame, runs, devices=0.5, processors=2, executor="ray") == ""
+    # Resumed side by side with others by the present rule, so that children held less than the configuration says.
+    assert charged_as(frame, runs, devices=0.5, processors=2, made_by={"searches_at_once": 1}) == ""
     assert charged_as(frame, runs, devices=0.5, processors=2, devices_unknown=0, runs_per_device=None) == ""
     assert part_cores_note(frame.assign(device="NVIDIA H100", devices=0.5), runs.assign(config="", provenance="")) == ""
 
