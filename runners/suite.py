@@ -278,7 +278,7 @@ def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
     Raises:
         InputError: when a configuration cannot work, or two searches are the same.
     """
-    plans = [plan_given(config).as_new() for config in configs]
+    plans = [plan_given(config) for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:
         if plan.run in seen:

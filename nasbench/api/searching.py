@@ -23,7 +23,7 @@ from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
-from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, with_source
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_new, with_source
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
@@ -197,7 +197,7 @@ def search(
         },
         "nasbench.search",
     )
-    plan = plan_search(with_source(config, given.kind), kind=given.unregistered_kind).as_new()
+    plan = plan_new(with_source(config, given.kind), given.unregistered_kind)
     if advice := advice_on(plan.strategy_kind, plan.options, plan.budget.children):
         warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
     shown = given.name.rpartition(":")[2].rpartition(".")[2]

@@ -224,7 +224,7 @@ def run(
         },
         "nasbench run",
     )
-    plan = plan_given(config).as_new()
+    plan = plan_given(config)
     plans = [plan]
     note_on_settings(plan.strategy_kind, plan.options, config.options, options, plan.budget.children)
     if add_baseline and strategy != BASELINE:

@@ -95,6 +95,24 @@ def executor_of(option: str) -> str:
     return str(extra.get("executor", "")) if isinstance(extra, dict) else ""
 
 
+def options_of_others(executor: str, options: ExecutorOptions) -> dict[str, str]:
+    """List the options that would have no effect, or a wrong one on the price, as another executor takes them.
+
+    Args:
+        executor: name of the chosen executor.
+        options: the options, or a configuration that has them.
+
+    Returns:
+        Name of the option -> name of its executor, for options that differ from their default; empty if all fit.
+    """
+    owners = {name: executor_of(name) for name in ExecutorOptions.model_fields}
+    return {
+        name: owner
+        for name, owner in owners.items()
+        if owner not in ("", executor) and getattr(options, name) != ExecutorOptions.model_fields[name].default
+    }
+
+
 class Executor(ABC):
     """Trains children, several at a time. Use it as a context manager: on exit it ends every worker.
 

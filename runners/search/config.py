@@ -19,6 +19,7 @@ from nasbench.errors import InputError, blamed_on, did_you_mean
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
+from nasbench.runners.executors.base import options_of_others
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
@@ -478,8 +479,34 @@ def _require_measurable(plan: SearchPlan) -> None:
         )
 
 
+def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> SearchPlan:
+    """Do the same as `plan_search` for a search that begins: also refuse options that its executor does not take.
+
+    A stored search is planned without this check: it goes on, and is charged, as it began.
+
+    Args:
+        config: the user's values.
+        kind: see `plan_search`.
+
+    Returns:
+        The plan, with the id of a new run.
+
+    Raises:
+        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when an option is for another executor.
+    """
+    EXECUTORS.get(config.executor)  # report a wrong name first
+    foreign = options_of_others(config.executor, config)
+    if foreign:
+        name, owner = next(iter(foreign.items()))
+        raise InputError(
+            f"{name}={getattr(config, name)!r} is only for executor {owner!r}, and the executor is {config.executor!r}: leave "
+            f"{', '.join(foreign)} out, or take executor {owner!r}"
+        )
+    return plan_search(config, kind=kind).as_new()
+
+
 def plan_given(config: SearchConfig) -> SearchPlan:
-    """Do the same as `plan_search` with a strategy as a user names it, which may be a class in a file.
+    """Do the same as `plan_new` with a strategy as a user names it, which may be a class in a file.
 
     Args:
         config: the user's values; `strategy` is a registered name or "file.py:Class", whose code runs.
@@ -489,13 +516,13 @@ def plan_given(config: SearchConfig) -> SearchPlan:
         file's digest.
 
     Raises:
-        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when the file cannot be used, or is
+        UnknownName, InputError, NothingFits, MissingData: see `plan_new`; also when the file cannot be used, or is
             another one than the configuration's digest says.
     """
     if not names_a_file(config.strategy):
-        return plan_search(config)
+        return plan_new(config)
     kind = load_class(config.strategy, config.strategy_digest)
-    return plan_search(with_source(config, kind), kind=kind)
+    return plan_new(with_source(config, kind), kind)
 
 
 def with_source(config: SearchConfig, kind: type[Strategy[Any]]) -> SearchConfig:

@@ -10,6 +10,7 @@ from typing import Any
 from nasbench.errors import InputError
 from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import validated
+from nasbench.runners.executors.base import executor_of
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
 from nasbench.runners.search.rows import stored_command
 from nasbench.runners.strategies import STRATEGIES, Strategy
@@ -35,7 +36,7 @@ def plans_to_resume(
         path: the results file.
         run: id of one run; None for all that are not complete.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
-        address: address of another Ray cluster than before; None for the same.
+        address: address of another Ray cluster than before, for the runs that train on one; None for the same.
         kinds: stored name -> class, for strategies that are in no registry.
         changed_strategy: whether a run may go on with another version of its strategy's file than it began with.
 
@@ -43,8 +44,8 @@ def plans_to_resume(
         The plans in the order of the file; empty if every run is complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered here, or its protocol, data or strategy's
-            file has changed.
+        InputError: when there is no such run, its strategy is not registered here, its protocol, data or strategy's
+            file has changed, or an address is given and no run trains on a cluster.
         MissingResults, StoreError: when there is no such file, or it cannot be read.
     """
     with Results(path) as results:
@@ -52,10 +53,16 @@ def plans_to_resume(
     if run is not None and run not in set(runs["run"]):
         raise InputError(f"{path} has no run {run!r}; it has {', '.join(runs['run']) or 'none'}")
     wanted = runs[(runs["status"] != "complete") & ((runs["run"] == run) | (run is None))]
-    return [
+    plans = [
         _plan(str(path), stored, devices, address, kinds or {}, changed_strategy)
         for stored in wanted.to_dict("records")
     ]
+    if plans and address is not None and all(plan.config.executor != executor_of("address") for plan in plans):
+        raise InputError(
+            f"address {address!r} is only for executor {executor_of('address')!r}, by which none of the runs to resume in {path} "
+            "trains; leave it out"
+        )
+    return plans
 
 
 def _plan(
@@ -67,7 +74,7 @@ def _plan(
     changed_strategy: bool,
 ) -> SearchPlan:
     config = stored_config(str(stored["config"]), devices)
-    if address is not None:
+    if address is not None and config.executor == executor_of("address"):
         config = config.model_copy(update={"address": address})
     kind = kinds.get(config.strategy)
     if kind is None:

@@ -10,8 +10,10 @@ from searching import stable_rows, tiny_plan
 
 import nasbench
 from nasbench.errors import InputError
+from nasbench.runners.executors import ExecutorOptions
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.suite import Suite, plans_of, run_plans
 from nasbench.store.query import Results
 
@@ -30,6 +32,13 @@ def call(path: Path, **fields) -> nasbench.Run:
         "final_seeds": 0,
     }
     return nasbench.search(**{**given, "output": path, **fields})
+
+
+class Stopped(Progress):
+    """Presses Ctrl-C at the first child."""
+
+    def child(self, ledger, best, busy, cached=False):
+        raise KeyboardInterrupt
 
 
 def run_as_earlier_versions(path: Path, plan: SearchPlan) -> None:
@@ -75,10 +84,6 @@ def test_a_stored_search_in_this_process_keeps_its_id(tmp_path, executor):
 
 @pytest.mark.slow
 def test_an_interrupted_search_of_an_earlier_version_goes_on_under_its_id(tmp_path):
-    class Stopped(Progress):
-        def child(self, ledger, best, busy, cached=False):
-            raise KeyboardInterrupt
-
     path, plan = tmp_path / "a.h5", tiny_plan(budget="4 children")
     with pytest.raises(KeyboardInterrupt):
         run_plans(path, [plan], [], 1, lambda plan: Stopped("test"))
@@ -99,6 +104,40 @@ def test_a_suite_refuses_the_same_search_in_two_executors():
     suite = Suite(name="mine", search=search, matrix={"executor": ["inline", "local"]})
     with pytest.raises(InputError, match="two searches of the suite are the same"):
         plans_of(suite.searches())
+
+
+RAY = {
+    "address": "head:6379",
+    "gpus_per_child": 0.5,
+    "cpus_per_child": 2.0,
+    "memory_per_child": 3.0,
+    "accelerator": "A100",
+    "children_at_once": 4,
+}
+
+
+@pytest.mark.parametrize("name", RAY)
+def test_options_of_ray_are_refused_where_another_executor_trains(tmp_path, name):
+    """Rule: an option that differs from its default has an effect, or the search does not begin."""
+    said = rf"{name}={RAY[name]!r} is only for executor 'ray', and the executor is '{{}}': leave {name} out"
+    with pytest.raises(InputError, match=said.format("inline")):
+        call(tmp_path / "a.h5", **{name: RAY[name]})
+    search = {"space": "nasnet:blocks=1", "budget": "1 child", "strategy": "random", "set": FAKE, name: RAY[name]}
+    with pytest.raises(InputError, match=said.format("local")):
+        plans_of(Suite(name="mine", search=search).searches())
+    assert list(tmp_path.iterdir()) == []
+    same = ExecutorOptions.model_fields[name].default
+    assert plans_of(Suite(name="mine", search={**search, name: same}).searches())
+
+
+def test_a_stored_search_with_options_of_ray_goes_on_as_it_began(tmp_path):
+    """Files of versions that took such options; an address for it is refused, as none of the runs has a cluster."""
+    path, plan = tmp_path / "a.h5", tiny_plan(budget="2 children", gpus_per_child=1.0, accelerator="A100")
+    with pytest.raises(KeyboardInterrupt):
+        run_plans(path, [plan], [], 1, lambda plan: Stopped("test"))
+    assert [each.run for each in plans_to_resume(path)] == [plan.run]
+    with pytest.raises(InputError, match="address 'head:6379' is only for executor 'ray'"):
+        plans_to_resume(path, address="head:6379")
 
 
 @pytest.mark.parametrize("unit", ["seconds", "minutes", "hours", "days", "hour"])
