@@ -15,6 +15,7 @@ from commands import nasbench
 from store_rows import child, expected, plain, run, stored, write
 
 from nasbench.errors import InputError
+from nasbench.store.format.frames import from_the_start
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.merging import merge_files
 from nasbench.store.query import Results
@@ -119,6 +120,30 @@ def test_a_file_that_is_given_twice_is_kept_once(tmp_path: Path, order: str) -> 
         assert ((f"one{end}", score, "") in found) == (name in sources)
         assert ((f"two{end}", score, f"one{end}/0") in found) == (name in sources)
     assert check_file(tmp_path / "merged.h5").sound
+
+
+def test_what_names_a_kept_run_follows_it(tmp_path: Path) -> None:
+    """Rule: a child that goes on, and one that was taken from the cache, name the same child as in their own file."""
+    for name, seconds in (("a", 1.0), ("b", 10.0)):
+        with ResultsWriter(tmp_path / f"{name}.h5") as writer:
+            writer.put_run(run())
+            writer.append_child(*child(0, stop_epoch=1, device_seconds=seconds))
+            more = {"hash": child(0)[0]["hash"], "continues": "run0/0", "from_epoch": 1, "device_seconds": 2 * seconds}
+            writer.append_child(*child(2, **more))
+            if name == "b":
+                writer.put_run(run("other"))
+                writer.append_child(*child(1, "other", cached_from="run0/2"))
+    for order in ("a b", "a b b"):
+        merged = tmp_path / f"{len(order)}.h5"
+        done = merge_files([str(tmp_path / f"{name}.h5") for name in order.split()], str(merged), "keep")
+        assert (done.children, done.runs) == (5, 3)
+        with Results(merged) as results:
+            frame = from_the_start(results.frame())
+        assert frame["run"].tolist() == ["run0", "run0", "other", "run0~2", "run0~2"]
+        assert frame["device_seconds"].tolist()[:2] == [1.0, 1.0 + 2.0]
+        assert frame["device_seconds"].tolist()[3:] == [10.0, 10.0 + 20.0]
+        assert frame["cached_from"].tolist() == ["", "", "run0~2/2", "", ""]
+        assert frame["continues"].tolist() == ["", "run0/0", "", "", "run0~2/0"]
 
 
 def test_runs_are_known_again_where_their_numbers_differ(tmp_path: Path) -> None:

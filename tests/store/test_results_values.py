@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from commands import nasbench
 from hostile_files import _replace, _seal_manifest
-from store_rows import measurement
+from store_rows import child, measurement, run
 
 from nasbench.spaces.stored_choices import hash_of_choices
 from nasbench.store.maintenance.checking import check_file
@@ -95,6 +95,28 @@ def test_choices_of_no_architecture_are_found(tmp_path: Path) -> None:
         name = "children/choices" if file["children/choices"].dtype.kind == "S" else "categories/children/choices"
     path = edited(tmp_path, **{name.replace("/", "__"): with_value(0, b"[99, 99]")})
     assert any("is not that of the choices [99, 99]" in text for text in texts(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("run0/0", ""),
+        ("run0/1", "run0/1, a child of another architecture"),
+        ("run1/0", "run1/0, a child of another run"),
+    ],
+)
+def test_a_child_goes_on_with_one_of_its_run_and_architecture(tmp_path: Path, name: str, said: str) -> None:
+    with ResultsWriter(tmp_path / "a.h5") as writer:
+        for each in ("run0", "run1"):
+            writer.put_run(run(each))
+            writer.append_child(*child(0, each))
+        writer.append_child(*child(1))
+        goes_on = {"hash": child(0)[0]["hash"], "continues": name, "from_epoch": 1}
+        writer.append_child(*child(3, **goes_on))
+    found = [finding.text for finding in check_file(tmp_path / "a.h5").findings]
+    assert [text for text in found if "it continues" in text] == (
+        [f"it continues {said} (run run0, search 3)"] if said else []
+    )
 
 
 def test_large_files_are_sampled_over_their_whole_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from nasbench.texts import stored_object
 Conflicts = Literal["refuse", "keep"]
 
 _STATES = ("running", "interrupted", "complete")
+_SOURCES = ("cached_from", "continues")  # columns that name another child, "run/index"
 
 
 @dataclass
@@ -116,7 +117,7 @@ def _check_options(merged: Tables) -> None:
 
 
 def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, merge: Merge) -> Tables:
-    pairs = match_children(merged, tables)
+    pairs = match_children(_with_plain_sources(merged), _with_plain_sources(tables))
     clashes = pairs.right[pairs.unequal]
     runs = cast("Text", tables.children["run"]).objects()
     if not len(clashes):
@@ -137,7 +138,7 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
     merge.renamed |= {(file, run): name for run, name in names.items()}
     kept = np.isin(runs, list(names))
     merge.identical += int((~kept[pairs.right]).sum())
-    rest = take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept)))
+    rest = _with_moved_sources(take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept))), names)
     renamed = _renamed(take_children(tables, np.flatnonzero(kept)), names, file)
     again = match_children(merged, renamed)
     merge.identical += len(again.left)
@@ -163,9 +164,18 @@ def _names_there(merged: Tables, tables: Tables, clashing: Sequence[str]) -> dic
 
 
 def _with_plain_sources(tables: Tables) -> Tables:
-    """The same with the runs in `cached_from` without numbers: which number a run gets depends on what was merged."""
-    sources = _replaced(tables.children["cached_from"], lambda source: re.sub(r"(~\d+)+(?=/)", "", source))
-    return replace(tables, children={**tables.children, "cached_from": sources})
+    """The same with the named runs without numbers: which number a run gets depends on what was merged."""
+    return _with_sources(tables, lambda source: re.sub(r"(~\d+)+(?=/)", "", source))
+
+
+def _with_moved_sources(tables: Tables, names: Mapping[str, str]) -> Tables:
+    """The same with the new ids of the runs that other rows name: their rows are those of the same file."""
+    return _with_sources(tables, lambda source: _moved(source, names))
+
+
+def _with_sources(tables: Tables, rename: Callable[[str], str]) -> Tables:
+    changed = {name: _replaced(tables.children[name], rename) for name in _SOURCES}
+    return replace(tables, children={**tables.children, **changed})
 
 
 def _free_name(run: str, taken: set[str]) -> str:
@@ -176,9 +186,8 @@ def _free_name(run: str, taken: set[str]) -> str:
 
 def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
     """Children and rows of the runs in `names` under their new ids; the provenance of each run names its source."""
-    children = dict(tables.children)
+    children = dict(_with_moved_sources(tables, names).children)
     children["run"] = _replaced(children["run"], lambda run: names.get(run, run))
-    children["cached_from"] = _replaced(children["cached_from"], lambda source: _moved(source, names))
     rows = []
     for row in _rows_of_runs(tables):
         if row["run"] in names:
@@ -190,7 +199,7 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
 
 
 def _moved(source: str, names: Mapping[str, str]) -> str:
-    """Value of cached_from, "run/index", with the run's new id."""
+    """Value of a column in `_SOURCES`, "run/index", with the run's new id."""
     run, slash, index = source.partition("/")
     return f"{names.get(run, run)}{slash}{index}"
 

@@ -61,6 +61,7 @@ def impossible_values(snapshot: Snapshot, imported: Sequence[str], hash_of: Hash
     yield from _ranges(children)
     yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"), _judged_otherwise(snapshot))
     yield from _curve_ends(snapshot, children)
+    yield from _continuations(children, imported)
     yield from _charges(children, imported)
     if hash_of is not None:
         yield from _hashes(children, hash_of)
@@ -192,6 +193,24 @@ def _curve_ends(snapshot: Snapshot, children: _Children) -> Iterator[str]:
             outside = np.flatnonzero((values < 0) | (values > 1))
             if len(outside):
                 yield f"the curve {name} has the value {values[outside[0]]:g}; a share is between 0 and 1"
+
+
+def _continuations(children: _Children, imported: Sequence[str]) -> Iterator[str]:
+    """Check that a child goes on with the training of an earlier child of its run, of the same architecture."""
+    named, run, hashes = children.texts("continues"), children.run, children.texts("hash")
+    going = np.flatnonzero((named != "") & ~np.isin(run, list(imported)))
+    if not len(going):
+        return
+    index, searched = children.numbers("index"), children.texts("stage") == "search"
+    place = {f"{run[at]}/{index[at]}": at for at in np.flatnonzero(searched).tolist()}
+    foreign, other = np.zeros(len(run), dtype=bool), np.zeros(len(run), dtype=bool)
+    for at in going.tolist():
+        foreign[at] = named[at].rpartition("/")[0] != run[at]
+        other[at] = named[at] in place and hashes[place[named[at]]] != hashes[at]
+    text = "it continues {named:.60}, a child of another run"
+    yield from children.fault(foreign, text, named=named)
+    text = "it continues {named:.60}, a child of another architecture"
+    yield from children.fault(other & ~foreign, text, named=named)
 
 
 def _charges(children: _Children, imported: Sequence[str]) -> Iterator[str]:
