@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any, Protocol
 
 from nasbench.runners.search.rows import Proposal
+from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.training.evaluation import Evaluation
 
 LOOK_AHEAD = 4  # maximum of uncommitted children, in multiples of the slots, which wait for a slow one
@@ -176,11 +177,19 @@ class AsTheyFinish(CommitPolicy):
         self._search.train(proposal)
 
     def finished(self, index: int, evaluation: Evaluation) -> None:
-        """Commit the child, and the proposals that repeat its training; see `CommitPolicy`."""
+        """Commit the child, and the proposals that repeat its training; see `CommitPolicy`.
+
+        A training without a reusable score is repeated for the first of them, for which the others wait then.
+        """
         row = self._search.commit_trained(self._search.outstanding[index], evaluation)
+        reusable = row["status"] in REPEATABLE_STATUSES
         for follower in self._followers.pop(index, []):
-            if not self._search.over:
+            if self._search.over:
+                return
+            if reusable:
                 self._search.commit_cached(follower, row)
+            else:
+                self.dispatch(follower)
 
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
         """All that have ended; see `CommitPolicy`."""

@@ -244,6 +244,40 @@ def test_a_strategy_says_what_its_seconds_are_charged_as(tmp_path, monkeypatch, 
     assert {name: pytest.approx(value) for name, value in first.items()} == again
 
 
+class FailsFirst(Timed):
+    """Its first trainings fail; each takes one device-second."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__([1.0], slots=3)
+        self._failures = failures
+
+    def wait(self):
+        ((ticket, evaluation),) = super().wait()
+        self._failures -= 1
+        failed = Evaluation(status="failed", error="made up", train_seconds=1.0 / self.share, devices=self.share)
+        return [(ticket, failed if self._failures >= 0 else evaluation)]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize(("failures", "trained"), [(0, 1), (1, 2), (2, 3), (4, 4)])
+def test_a_child_that_waits_for_an_equal_training_is_trained_if_that_fails(
+    tmp_path, monkeypatch, ordered, failures, trained
+):
+    """Rule: a training that failed is never reused. Four proposals of one architecture, three slots."""
+    plan = tiny_plan(budget="4 children", final="none", ordered=ordered, children_per_device=3, executor="local")
+    same = plan.space.random(np.random.default_rng(0))
+    monkeypatch.setattr(STRATEGIES.get("random"), "ask", lambda self: same)
+    executor = FailsFirst(failures)
+    search(plan, tmp_path / "a.h5", executor)
+    results = Results(str(tmp_path / "a.h5"))
+    frame, run = results.frame(), results.runs().iloc[0]
+    assert [ticket for ticket, _ in executor.submitted] == list(range(trained))
+    assert frame["status"].tolist() == ["failed"] * failures + ["ok"] * (4 - failures)
+    assert frame["cached_from"].tolist() == [""] * trained + [f"{plan.run}/{trained - 1}"] * (4 - trained)
+    hours = {name: round(run[f"{name}_hours"] * 3600, 6) for name in ("training", "cached", "failed")}
+    assert hours == {"training": trained - failures, "cached": 4 - trained, "failed": failures}
+
+
 def test_a_strategy_that_scores_networks_itself_follows_the_runs_protocol():
     plan = tiny_plan(strategy="zero_cost", options={"candidates": 5})
     config = plan.strategy().config
