@@ -480,9 +480,9 @@ def _require_measurable(plan: SearchPlan) -> None:
 
 
 def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> SearchPlan:
-    """Do the same as `plan_search` for a search that begins: also refuse options that its executor does not take.
+    """Do the same as `plan_search` for a search that begins: also refuse values that only earlier versions took.
 
-    A stored search is planned without this check: it goes on, and is charged, as it began.
+    A stored search is planned without these checks: it goes on, and is charged, as it began.
 
     Args:
         config: the user's values.
@@ -492,8 +492,10 @@ def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> S
         The plan, with the id of a new run.
 
     Raises:
-        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when an option is for another executor.
+        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when an option is for another executor,
+            or a number is infinite.
     """
+    _require_finite(config)
     EXECUTORS.get(config.executor)  # report a wrong name first
     foreign = options_of_others(config.executor, config)
     if foreign:
@@ -503,6 +505,16 @@ def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> S
             f"{', '.join(foreign)} out, or take executor {owner!r}"
         )
     return plan_search(config, kind=kind).as_new()
+
+
+def _require_finite(config: SearchConfig) -> None:
+    """Refuse numbers that have no JSON form, so that the stored configuration would not be the one that was given."""
+    for name, value in {**dict(config), **config.options}.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            never = ", or 0 for never" if name == "timeout" else ""
+            raise InputError(
+                f"{name}={value} cannot be stored, so that the run could not be resumed: give a finite number{never}"
+            )
 
 
 def plan_given(config: SearchConfig) -> SearchPlan:

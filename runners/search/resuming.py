@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -163,11 +164,17 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
     """
     fields = stored_object(text, "the configuration of a run")
     if fields.get("strategy") == TABLE:
-        made = validated(SearchConfig, with_earlier_values(SearchConfig, fields), "the stored configuration")
+        made = _config_of(fields)
         raise InputError(
             "this run is a seed of a complete table and no search; go on with, or make again: "
             f"nasbench table build --space {made.space} --protocol {made.protocol} --seeds {made.seed + 1} -o FILE"
         )
-    if devices is not None:
-        fields["devices"] = devices
-    return validated(SearchConfig, with_earlier_values(SearchConfig, fields), "the stored configuration")
+    return _config_of(fields if devices is None else {**fields, "devices": devices})
+
+
+def _config_of(stored: Mapping[str, Any]) -> SearchConfig:
+    fields = with_earlier_values(SearchConfig, stored)
+    for name, field in SearchConfig.model_fields.items():
+        if field.annotation is float and name in fields and fields[name] is None:
+            fields[name] = math.inf  # earlier versions took it, e.g. for no time-out, and JSON has no such number
+    return validated(SearchConfig, fields, "the stored configuration")
