@@ -61,6 +61,11 @@ class ProxyLimits(Limits):
         return self.keep < 1 or (self.inner is not None and self.inner.measures)
 
     @property
+    def unasked(self) -> bool:
+        """Whether a ranked pool was to come first, and nobody has drawn from the space yet."""
+        return bool(self.children) and not self._first
+
+    @property
     def text(self) -> str:
         """The condition as text."""
         own = [f"the best {self.keep:.0%} by {self.name}"] if self.keep < 1 else []

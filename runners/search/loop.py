@@ -5,6 +5,7 @@ A stored run is resumed by the same steps.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.runners.strategies.proposals import resolved
 from nasbench.spaces import Architecture
+from nasbench.spaces.proxies import ProxyLimits
 from nasbench.spaces.stored_choices import choices_of
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
@@ -43,6 +45,8 @@ from nasbench.training.evaluation import Child, Evaluation, Keeper
 if TYPE_CHECKING:
     from nasbench.models.checkpoints import Checkpoints, Point
     from nasbench.models.incumbent import IncumbentModel
+
+_log = logging.getLogger(__name__)
 
 
 class ResumeMismatch(NasbenchError):
@@ -148,6 +152,7 @@ class Search:
                 self.progress.start(self.ledger)
                 self._search()
                 self._stop_if_asked()
+                self._tell_of_unused_warm_start()
                 self._final()
                 self._put_run("complete")
                 status = "complete"
@@ -161,6 +166,16 @@ class Search:
                 self.progress.close()
                 log_end(self.plan, status, self.ledger)
                 self.watcher.ended(status)
+
+    def _tell_of_unused_warm_start(self) -> None:
+        """Say that a strategy never drew from the pool of the warm start: its class cannot tell, if it says nothing."""
+        limits = getattr(self._strategy.space, "limits", None)
+        if isinstance(limits, ProxyLimits) and limits.unasked:
+            _log.warning(
+                "run %s: the warm start changed nothing: strategy %r never calls space.random; leave warm_start out, and set "
+                "begins_at_random = False in its class",
+                *(self.plan.run, self.plan.config.strategy),
+            )
 
     # -- asking and training ------------------------------------------------------------------------------------------
 

@@ -110,6 +110,7 @@ class OptunaSearch(Strategy[OptunaConfig]):
     name = "optuna"
     config_type = OptunaConfig
     main_option = "sampler"
+    begins_at_random = False  # its first ones are random, too, but the sampler draws them
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

@@ -81,6 +81,7 @@ class PymooSearch(Strategy[PymooConfig]):
     name = "pymoo"
     config_type = PymooConfig
     main_option = "algorithm"
+    begins_at_random = False  # its first ones are random, too, but pymoo draws them
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

@@ -94,6 +94,7 @@ class SyneTuneSearch(Strategy[SyneTuneConfig]):
     name = "syne_tune"
     config_type = SyneTuneConfig
     main_option = "searcher"
+    begins_at_random = False  # its first ones are random, too, but the searcher draws them
 
     @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:

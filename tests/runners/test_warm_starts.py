@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from searching import search, tiny_plan
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.protocols.protocol import validated
 from nasbench.runners.search import config as module
 from nasbench.runners.search.proxy import parse_filter, parse_warm_start, text_of
+from nasbench.runners.strategies import STRATEGIES, Proposal, Strategy
+from nasbench.spaces import Architecture, get_space
+from nasbench.spaces.proxies import guided
 from nasbench.store.query import Results
 from nasbench.zero_cost import ScoringInput, ZeroCost
 from nasbench.zero_cost.counts import params
@@ -81,6 +86,51 @@ def test_mistakes_are_one_line(text: str, told: str):
         parse_warm_start(text)
 
 
-def test_a_strategy_without_a_random_beginning_is_refused():
+@pytest.mark.parametrize(
+    ("strategy", "package"),
+    [("reinforce", "torch"), ("optuna", "optuna"), ("pymoo", "pymoo"), ("syne_tune", "syne_tune")],
+)
+def test_a_strategy_without_a_random_beginning_is_refused(strategy: str, package: str):
+    pytest.importorskip(package)
     with pytest.raises(InputError, match="does not begin with random architectures"):
-        tiny_plan(warm_start="zero_cost:params", strategy="reinforce")
+        tiny_plan(warm_start="zero_cost:params", strategy=strategy)
+
+
+@pytest.mark.parametrize("name", [each for each in STRATEGIES if STRATEGIES.get(each).begins_at_random])
+def test_a_strategy_that_takes_a_warm_start_begins_with_the_best_of_the_pool(name: str):
+    space, pool = get_space("nasbench201"), []
+
+    def score(architecture: Architecture) -> float:
+        pool.append(space.count(architecture).params)
+        return pool[-1]
+
+    kind = STRATEGIES.get(name)
+    options = {"max_epochs": 4} if kind.asks_epochs else {}
+    view = guided(space, "params", score, candidates=8, children=3)
+    strategy = kind(view, 0, validated(kind.config_type, options, name))
+    proposals = [each for each in (strategy.ask() for _ in range(3)) if each is not None]  # some wait for outcomes
+    asked = [each.architecture if isinstance(each, Proposal) else each for each in proposals]
+    assert asked
+    assert {space.count(each).params for each in asked} <= set(sorted(pool)[-3:])
+
+
+class AlwaysTheFirst(Strategy):
+    """Proposes one architecture, and never draws."""
+
+    name = "always_the_first"
+
+    def ask(self):
+        """Propose the architecture of zeros."""
+        return self.space.decode([0] * len(self.space.decisions))
+
+    def tell(self, outcome):
+        """Do nothing."""
+
+
+def test_a_warm_start_that_a_strategy_never_used_is_told_of_at_the_end(tmp_path, scored, caplog):
+    fields = {**FIELDS, "strategy": "random", "options": {}, "budget": "1 children"}
+    used = tiny_plan(warm_start="zero_cost:synflow,candidates=4,children=1", **fields)
+    search(used, tmp_path / "a.h5")
+    assert "changed nothing" not in caplog.text
+    search(replace(used, kind=AlwaysTheFirst), tmp_path / "b.h5")
+    assert "the warm start changed nothing" in caplog.text
