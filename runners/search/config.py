@@ -344,6 +344,8 @@ class SearchPlan:
         kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        if "protocol" not in self.config.options:
+            options = options.within_run(self.named_protocol)
         return within_training(options, self.config.strategy, self.protocol.epochs) if kind.asks_epochs else options
 
     def strategy(self) -> Strategy[Any]:
@@ -361,7 +363,10 @@ class SearchPlan:
         return stream_seed(self.config.strategy, given, self.config.seed)
 
     def _of_the_run(self, config_type: type[StrategyConfig]) -> dict[str, Any]:
-        """Options by which a strategy that trains or scores networks itself follows the run's protocol by default."""
+        """Options by which a strategy that trains or scores networks itself follows the run by default.
+
+        The other fields of the run's protocol reach it by `StrategyConfig.within_run`.
+        """
         values = {
             "protocol": self.config.protocol,
             "data": self.protocol.data,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from nasbench.spaces.base import Architecture, Space
 from nasbench.training.clocks import Clock
 from nasbench.training.evaluation import Status
+
+if TYPE_CHECKING:
+    from nasbench.protocols.protocol import Protocol
+
+
+S = TypeVar("S", bound="StrategyConfig")
 
 
 class StrategyConfig(BaseModel):
@@ -23,6 +29,17 @@ class StrategyConfig(BaseModel):
     def measured(self) -> tuple[str, ...]:
         """Measured quantities that outcomes must have, e.g. ("latency",); accuracy and counts are always there."""
         return ()
+
+    def within_run(self: S, protocol: Protocol) -> S:
+        """Return the options for a run, for a strategy that trains or scores networks itself.
+
+        Args:
+            protocol: protocol of the run, with the fields that the user replaced.
+
+        Returns:
+            The options themselves, unless a strategy follows the run's protocol.
+        """
+        return self
 
 
 @dataclass(frozen=True)

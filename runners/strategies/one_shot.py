@@ -12,8 +12,9 @@ from pydantic import Field
 
 from nasbench.data import load_data
 from nasbench.data.fitting import fitted
-from nasbench.protocols.protocol import Protocol, get_protocol
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.protocols.protocol import Protocol, overridden
+from nasbench.runners.strategies.base import Outcome, Strategy
+from nasbench.runners.strategies.run_protocol import OwnNetworksConfig
 from nasbench.spaces.base import Architecture, Space
 from nasbench.structures import Regularization, Scale
 from nasbench.supernets.base import SuperNetwork
@@ -29,8 +30,10 @@ SHARE_OF_BUDGET: Final = 0.5
 FEWEST_EPOCHS: Final = 10
 
 
-class OneShotConfig(StrategyConfig):
+class OneShotConfig(OwnNetworksConfig):
     """Options of the super-network. In a run, protocol, data, cells, filters and device are the run's unless they are given.
+
+    The run's protocol is taken with all fields that the user replaced in it.
 
     A protocol with portable kernels needs a process that was started for them, as an error says.
     """
@@ -143,7 +146,7 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)
         self._require(space)
-        self._protocol = get_protocol(self.config.protocol, self.config.protocol_changes())
+        self._protocol = overridden(self.config.base_protocol(self.config.protocol), self.config.protocol_changes())
         if self._protocol.fit:
             self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._place = resolve_device(self.config.device)

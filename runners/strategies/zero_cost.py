@@ -10,19 +10,17 @@ import numpy as np
 from pydantic import Field
 
 from nasbench.errors import UnknownName
-from nasbench.protocols.protocol import get_protocol
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.protocols.protocol import overridden
+from nasbench.runners.strategies.base import Outcome, Strategy
+from nasbench.runners.strategies.run_protocol import OwnNetworksConfig
 from nasbench.spaces.base import Architecture, Space
 from nasbench.zero_cost import ZERO_COST, zero_cost_score
 
 REPEATS_IN_A_ROW = 1000
 
 
-class ZeroCostConfig(StrategyConfig):
-    """Options of zero-cost search.
-
-    A strategy does not see the run's protocol, so the protocol for scoring is an option here.
-    """
+class ZeroCostConfig(OwnNetworksConfig):
+    """Options of zero-cost search. In a run, protocol, data, cells, filters and device are the run's unless they are given."""
 
     score: str = Field(
         "naswot",
@@ -69,7 +67,7 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
         super().__init__(space, seed, config)
         if self.config.score not in ZERO_COST:
             raise UnknownName("zero-cost score", self.config.score, ZERO_COST)
-        self._protocol = get_protocol(self.config.protocol, self._changes())
+        self._protocol = overridden(self.config.base_protocol(self.config.protocol), self._changes())
         self._rng = np.random.default_rng(seed)
         self._drawn: set[str] = set()
         self._ranked: deque[Architecture] = deque()

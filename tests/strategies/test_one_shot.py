@@ -12,6 +12,7 @@ from commands import nasbench as command
 from searching import InterruptedAt, search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
@@ -179,6 +180,49 @@ def test_half_of_the_training_images_score_architectures():
     assert whole.super_protocol.validation == 0.75  # that of digits
 
 
+REPLACED = {
+    "data": TINY,
+    "train_images": 5,
+    "split_seed": 5,
+    "batch_size": 6,
+    "flip": True,
+    "whiten": False,
+    "filters": 4,
+    "dropout": 0.2,
+    "label_smoothing": 0.1,
+    "precision": "bfloat16",
+}
+
+
+@pytest.mark.parametrize("name", [*NAMES, "enas"])
+def test_a_super_network_has_the_protocol_of_its_run_but_for_the_options(name: str):
+    own = {"optimizer", "learning_rate", "momentum", "weight_decay", "clip_norm", "validation", "name"}
+    own |= {"dropout"} if name == "enas" else set()
+    plan = tiny_plan(strategy=name, space="nasbench201", set=REPLACED, options={"epochs": 20})
+    found = plan.strategy().super_protocol
+    assert found.model_dump(exclude=own) == plan.protocol.model_dump(exclude=own)
+    assert (found.train_images, found.batch_size, found.whiten) == (5, 6, False)
+    larger = tiny_plan(strategy=name, space="nasbench201", set=REPLACED, options={"epochs": 20, "batch_size": 8})
+    assert larger.strategy().super_protocol.batch_size == 8  # an option wins
+    other = tiny_plan(strategy=name, space="nasbench201", set=REPLACED, options={"epochs": 20, "protocol": "digits201"})
+    assert other.strategy().super_protocol.train_images == get_protocol("digits201").train_images == 0
+
+
+def test_a_super_network_of_a_run_without_changes_is_that_of_the_named_protocol():
+    plan = tiny_plan(strategy="darts", space="nasbench201", protocol="digits201", set={})
+    alone = STRATEGIES.get("darts").config_type(protocol="digits201")
+    named = STRATEGIES.get("darts")(get_space("nasbench201"), 0, alone)
+    assert plan.strategy().super_protocol == named.super_protocol
+    assert "_of_the_run" not in plan.options.model_dump()
+
+
+def test_a_super_network_learns_from_as_many_images_as_the_children_of_its_run():
+    plan = tiny_plan(strategy="rs_ws", space="nasbench201", set=REPLACED, options={"epochs": 1, "candidates": 1})
+    strategy = plan.strategy()
+    strategy.ask()
+    assert len(strategy.shared_weights.images) == 5
+
+
 def test_a_replay_charges_the_super_network_and_looks_children_up():
     table = read_table(table_file("digits201"))
     options = tiny("gdas").model_dump(exclude_defaults=True)
@@ -219,10 +263,8 @@ def test_seconds_of_shared_weights_use_up_a_replays_budget(monkeypatch, budget, 
 
 @pytest.mark.parametrize(("threads", "clock"), [(1, "processor"), (2, "held")])
 def test_processor_time_is_charged_where_it_is_the_time_of_one_device(monkeypatch, threads, clock):
-    original = one_shot.get_protocol
-    monkeypatch.setattr(
-        one_shot, "get_protocol", lambda *given: original(*given).model_copy(update={"threads": threads})
-    )
+    original = one_shot.overridden
+    monkeypatch.setattr(one_shot, "overridden", lambda *given: original(*given).model_copy(update={"threads": threads}))
     table, read = read_table(table_file("digits201")), []
     monkeypatch.setattr("nasbench.runners.replay.replay.reading", lambda clock: read.append(clock) or 0.0)
     setting = Setting.of("gdas", tiny("gdas").model_dump(exclude_defaults=True))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from searching import tiny_plan
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import get_protocol
@@ -106,3 +107,12 @@ def test_mistakes_are_refused_before_anything_is_scored(toys):
         ZeroCostSearch(toys["row"], 0, ZeroCostConfig(protocol="digit"))
     with pytest.raises(InputError):
         ZeroCostSearch(toys["row"], 0, ZeroCostConfig(data="nowhere", candidates=1)).ask()
+
+
+def test_networks_are_scored_by_the_protocol_of_the_run_but_for_the_options():
+    changes = {"data": TINY, "whiten": False, "train_images": 9, "split_seed": 3, "filters": 4}
+    plan = tiny_plan(strategy="zero_cost", set=changes, options={"cells": 3})
+    used = plan.strategy()._protocol
+    assert used.model_dump(exclude={"name"}) == {**plan.protocol.model_dump(exclude={"name"}), "cells": 3}
+    other = tiny_plan(strategy="zero_cost", set=changes, options={"protocol": "digits201"}).strategy()._protocol
+    assert (other.whiten, other.train_images) == (get_protocol("digits201").whiten, 0)
