@@ -284,6 +284,7 @@ def replay(
         >>> found.summary["strategy"].tolist()
         ['random', 'local_search']
     """
+    from nasbench.runners.replay.foreign_images import note_on_images
     from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on
@@ -321,6 +322,8 @@ def replay(
     for setting in settings:
         if advice := advice_on(setting.kind, setting.config, children):
             warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
+        if foreign := note_on_images(setting, searched.name):
+            warnings.warn(foreign, stacklevel=2)
     settings = told_apart(settings)
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     with _bar(len(settings) * len(numbers), progress) as ended:

@@ -215,6 +215,7 @@ def replay(
     """
     import pandas as pd
 
+    from nasbench.runners.replay.foreign_images import note_on_images
     from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
@@ -255,6 +256,8 @@ def replay(
     settings = told_apart([Setting.of(name, options, where_arch, children, guidance) for name, options in wanted])
     for setting, (_, options) in zip(settings, wanted):
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
+        if foreign := note_on_images(setting, table.name):
+            note(foreign, err=True)
     table = with_measured(table, settings, measurements or [table_file(path)])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,7 +71,7 @@ def score_names() -> Iterable[str]:
     multiple=True,
     metavar="STRATEGY",
     help="With --correlate, in place of zero-cost scores: accuracies by the weights that a strategy shares, e.g. "
-    "darts:epochs=30; repeatable.",
+    "darts:epochs=30; trained by the protocol of the files unless it has the option protocol; repeatable.",
 )
 @click.option(
     "-n",
@@ -234,16 +235,17 @@ def _correlate_shared(
 
     if not files:
         raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate --shared darts")
-    for text in strategies:
-        _sharing(text)  # all of them, before the first one is trained
-    trained = _drawn(mean_by_hash(Results(list(files)).frame()), head, seed)
+    settings = {text: _sharing(text) for text in strategies}  # all of them, before the first one is trained
+    results = Results(list(files))
+    settings = {text: _by_protocol_of(results.runs(), setting) for text, setting in settings.items()}
+    trained = _drawn(mean_by_hash(results.frame()), head, seed)
     architectures = architectures_of(trained)
     seconds = []
-    for text in strategies:
+    for text, setting in settings.items():
         began = time.perf_counter()
-        trained[text] = _shared_scores(text, architectures, seed)
+        trained[text] = _shared_scores(setting, architectures, seed)
         seconds.append(time.perf_counter() - began)
-    table = rank_agreement(trained, list(strategies))
+    table = rank_agreement(trained, list(settings))
     print_table(
         (*table.columns, "seconds"), [(*row, each) for row, each in zip(table.itertuples(index=False), seconds)]
     )
@@ -261,11 +263,10 @@ def _drawn(trained: pd.DataFrame, count: int | None, seed: int) -> pd.DataFrame:
     return trained.iloc[places].reset_index(drop=True)
 
 
-def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) -> list[float]:
+def _shared_scores(setting: Setting, architectures: Sequence[Architecture], seed: int) -> list[float]:
     """Train the super-network of a strategy, and score architectures with it."""
     from nasbench.runners.strategies.one_shot import OneShotStrategy
 
-    setting = _sharing(text)
     spaces = {each.space.spec for each in architectures}
     if len(spaces) > 1:
         raise InputError(
@@ -273,8 +274,24 @@ def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) 
         )
     strategy = setting.kind(architectures[0].space, seed, setting.config)
     assert isinstance(strategy, OneShotStrategy)
+    used = strategy.super_protocol
+    note(
+        f"{setting.text}: super-network by protocol {used.name}, data {used.data}, cells {used.cells}, filters {used.filters}",
+        err=True,
+    )
     found: list[float] = strategy.score(architectures)
     return found
+
+
+def _by_protocol_of(runs: pd.DataFrame, setting: Setting) -> Setting:
+    """Take the protocol of the runs, unless the strategy's options name one."""
+    if "protocol" in setting.config.model_fields_set:
+        return setting
+    try:
+        protocol = _protocol_of(runs, {})
+    except InputError as error:
+        raise InputError(str(error).replace("--protocol NAME", f"--shared {setting.name}:protocol=NAME")) from None
+    return replace(setting, config=setting.config.within_run(protocol))
 
 
 def _sharing(text: str) -> Setting:

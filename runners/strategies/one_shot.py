@@ -66,6 +66,10 @@ class OneShotConfig(OwnNetworksConfig):
         }
         return {field: value for field, value in given.items() if value} | always
 
+    def super_protocol(self) -> Protocol:
+        """Return the protocol of the super-network, whose fields in `fit` still follow from its data."""
+        return overridden(self.base_protocol(self.protocol), self.protocol_changes())
+
 
 class SplitConfig(OneShotConfig):
     """Options of the super-networks of DARTS and what followed: halves of the training images, one cosine, clipping."""
@@ -146,7 +150,7 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         super().__init__(space, seed, config)
         self._require(space)
-        self._protocol = overridden(self.config.base_protocol(self.config.protocol), self.config.protocol_changes())
+        self._protocol = self.config.super_protocol()
         if self._protocol.fit:
             self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._place = resolve_device(self.config.device)

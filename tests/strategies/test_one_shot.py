@@ -11,8 +11,10 @@ import torch
 from commands import nasbench as command
 from searching import InterruptedAt, search, stable_rows, tiny_plan
 
+import nasbench
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import get_protocol
+from nasbench.runners.replay.foreign_images import note_on_images
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
@@ -274,10 +276,17 @@ def test_processor_time_is_charged_where_it_is_the_time_of_one_device(monkeypatc
 
 def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
     search(tiny_plan(space=CELLS, budget="4 children"), tmp_path / "a.h5")
-    given = "gdas:epochs=1,filters=4,batch_size=300"
-    shown = command("score", str(tmp_path / "a.h5"), "--correlate", "--shared", given, "-o", str(tmp_path / "a.csv"))
+    given = "gdas:epochs=1,batch_size=300"
+    shown = command(
+        *("score", str(tmp_path / "a.h5"), "--correlate", "--shared", given, "--shared", "gdas:epochs=1,filters=2"),
+        *("--shared", "gdas:epochs=1,protocol=digits201,filters=2,cells=2", "-o", str(tmp_path / "a.csv")),
+    )
     assert "kendall" in shown.out
     assert given in (tmp_path / "a.csv").read_text()
+    runs = "data fake:images=96,size=8,classes=3, cells 1, filters"  # those of the file: `tiny_plan`
+    assert f"{runs} 4\n" in shown.err
+    assert f"{runs} 2\n" in shown.err
+    assert "protocol digits201+, data digits, cells 2, filters 2\n" in shown.err
     file = str(tmp_path / "a.h5")
     for words, told in (
         ((file, "--correlate", "--shared", "random"), "shares no weights"),
@@ -288,6 +297,41 @@ def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
         wrong = command("score", *words)
         assert wrong.code == 2
         assert told in wrong.err
+
+
+def test_files_of_several_protocols_need_one_for_the_super_network(tmp_path):
+    search(tiny_plan(space=CELLS, budget="1 children"), tmp_path / "a.h5")
+    other = {"data": TINY, "epochs": 1, "filters": 2, "validation": 0.5}
+    search(tiny_plan(space=CELLS, budget="1 children", set=other), tmp_path / "b.h5")
+    wrong = command("score", str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), "--correlate", "--shared", "darts")
+    assert wrong.code == 2
+    assert "say which one to score with: --shared darts:protocol=NAME" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "data", "noted"),
+    [
+        ("darts", {}, "digits", False),
+        ("darts", {"protocol": "digits201"}, "digits", False),
+        ("darts", {}, "cifar10", True),
+        ("rs_ws", {"data": TINY}, "digits", True),
+        ("rs_ws", {"data": TINY}, "fake", False),
+        ("random", {}, "cifar10", False),
+    ],
+)
+def test_a_replay_says_where_a_super_network_learns_from_other_images(name, options, data, noted):
+    said = note_on_images(Setting.of(name, options), data)
+    assert bool(said) == noted
+    own = "fake" if "data" in options else "digits"
+    assert not noted or f"its super-network is trained on {own}, and the table is of {data}" in said
+
+
+def test_both_ways_to_replay_say_so():
+    given = "rs_ws:data=fake,epochs=1,filters=2,candidates=1,minibatches=1,finalists=1"
+    with pytest.warns(UserWarning, match="is trained on fake, and the table is of digits"):
+        nasbench.replay("digits201", given, seeds=1, budget="1 children", progress=False)
+    shown = command("replay", "--table", "digits201", "--strategy", given, "--seeds", "1", "--budget", "1 children")
+    assert "is trained on fake, and the table is of digits" in shown.err
 
 
 def plan(name: str, **fields: object):
