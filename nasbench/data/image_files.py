@@ -64,6 +64,18 @@ def readable_endings() -> frozenset[str]:
     return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in _NOT_DECODED)
 
 
+def is_deep(mode: str) -> bool:
+    """Say whether an image has more than 8 bits per pixel, so that its grey levels are scaled.
+
+    Args:
+        mode: Pillow's mode of the file, e.g. "L" or "I;16".
+
+    Returns:
+        Whether it is a mode of more bits.
+    """
+    return mode in _DEEP_MODES or mode.startswith("I;16")
+
+
 def image_from(content: bytes) -> Image.Image:
     """Open an image file from its bytes.
 
@@ -104,7 +116,7 @@ def decode(image: Image.Image, size: int) -> Decoded:
     if 0 in whole:
         raise ValueError("has no pixels")
     target = (size, size) if size else whole
-    if mode in _DEEP_MODES or mode.startswith("I;16"):
+    if is_deep(mode):
         values = np.asarray(image).astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError("has pixels that are no finite numbers")

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from nasbench.data import Dataset, Images
+from nasbench.data.image_files import is_deep
 from nasbench.errors import InputError
+from nasbench.models.description import ModelDescription
 from nasbench.models.loading import TrainedModel
 from nasbench.models.preprocessing import whitening_of, with_channels
 from nasbench.training.augmentation import ResidentImages
@@ -79,7 +81,8 @@ def score_model(model: TrainedModel, dataset: Dataset, part: Part = "test") -> M
         The scores.
 
     Raises:
-        InputError: when a class is not among the model's, or the images have another size.
+        InputError: when a class is not among the model's, or the images have another size, or more than 8 bits and
+            other grey levels that became 0 and 255.
     """
     description = model.description
     if dataset.size != description.image_size:
@@ -87,6 +90,7 @@ def score_model(model: TrainedModel, dataset: Dataset, part: Part = "test") -> M
             f"data {dataset.name!r} has images of {dataset.size}x{dataset.size} pixels, and the model takes "
             f"{description.image_size}x{description.image_size}; write folder:PATH,size={description.image_size}"
         )
+    _require_levels(dataset, description)
     parts = {"test": [dataset.test], "train": [dataset.train], "all": [dataset.train, dataset.test]}[part]
     labels = np.concatenate([images.labels for images in parts])
     pixels = np.concatenate([with_channels(images.pixels, description.image_channels) for images in parts])
@@ -104,6 +108,25 @@ def score_model(model: TrainedModel, dataset: Dataset, part: Part = "test") -> M
                     predicted = model.network(batch).argmax(1)
                 np.add.at(confusion, (truth.cpu().numpy(), predicted.cpu().numpy()), 1)
     return ModelScores(model.classes, confusion, loss, accuracy)
+
+
+def _require_levels(dataset: Dataset, description: ModelDescription) -> None:
+    """Refuse images of more than 8 bits that were scaled otherwise than the images that the model was trained on."""
+    found, wanted = dataset.reading.levels, description.levels
+    if found is None or found == wanted or dataset.digest == description.data_digest:
+        return
+    if not any(map(is_deep, dataset.reading.modes)):  # the option levels= scales nothing here
+        return
+    if wanted is None:
+        raise InputError(
+            f"data {dataset.name!r} has images of more than 8 bits per pixel, and the model's training images had 8"
+        )
+    text = "..".join(np.format_float_positional(level, trim="-") for level in wanted)
+    raise InputError(
+        f"data {dataset.name!r} has images of more than 8 bits, of which grey levels {found[0]:g} to {found[1]:g} became "
+        f"0 to 255; of the model's training images these were {wanted[0]:g} to {wanted[1]:g}: write ,levels={text} "
+        "behind the path"
+    )
 
 
 def _matched(there: Sequence[str], known: Sequence[str], name: str) -> NDArray[np.int64]:

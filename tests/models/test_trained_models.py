@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +248,54 @@ def test_classes_are_matched_by_their_names(tmp_path):
     assert (found.confusion == expected.confusion).all()
     assert len(set(expected.confusion.diagonal().tolist())) > 1, "the order of the classes changes the scores"
     assert (found.accuracy, found.loss) == (expected.accuracy, expected.loss)
+
+
+@pytest.fixture
+def deep_data(tmp_path, monkeypatch) -> Callable[..., str]:
+    """Writes images of 16 bits of two classes, and gives their text."""
+    monkeypatch.setenv("NASBENCH_DATA", str(tmp_path / "cache"))
+
+    def write(name: str, brightest: int, kind: type = np.uint16, dark: int = 1000, light: int = 3000) -> str:
+        noise = np.random.default_rng(0).integers(-200, 200, (60, 8, 8)) * (dark > 200)
+        answers = np.arange(60) % 2
+        pixels = np.where(answers[:, None, None], light, dark) + noise
+        first = pixels[:40].copy()
+        first[0, 0, 0], first[1, 0, 0] = 0, brightest
+        arrays = {"x_train": first, "x_test": pixels[40:]}
+        labels = {"y_train": answers[:40], "y_test": answers[40:]}
+        np.savez(tmp_path / name, **{key: array.astype(kind) for key, array in arrays.items()}, **labels)
+        return f"npz:{tmp_path / name}"
+
+    return write
+
+
+def test_images_of_more_bits_are_scored_by_the_levels_of_the_model(tmp_path, deep_data):
+    own, other = deep_data("own.npz", 4095), deep_data("other.npz", 60000)
+    expected = train_into(tmp_path / "m", CELL, get_protocol("digits", {"data": own, "epochs": 1, "cells": 1}))
+    model = load_model(tmp_path / "m")
+    assert model.description.levels == (0, 4095)
+    assert score_model(model, load_data(own)).loss == expected.test_loss
+    with pytest.raises(InputError, match=r"0 to 60000 became 0 to 255; .* 0 to 4095: write ,levels=0\.\.4095 behind"):
+        score_model(model, load_data(other))
+    assert score_model(model, load_data(f"{other},levels=0..4095")).loss == expected.test_loss
+    shallow = load_data(deep_data("shallow.npz", 255, np.uint8, 60, 190) + ",levels=0..100")
+    assert score_model(model, shallow).images == 20, "levels= scales no images of 8 bits"
+
+
+def test_a_model_of_8_bits_scores_no_images_of_more(tmp_path, deep_data):
+    own, deep = deep_data("own.npz", 255, np.uint8, 60, 190), deep_data("deep.npz", 4095)
+    train_into(tmp_path / "m", CELL, get_protocol("digits", {"data": own, "epochs": 1, "cells": 1}), test=False)
+    with pytest.raises(InputError, match="more than 8 bits per pixel, and the model's training images had 8"):
+        score_model(load_model(tmp_path / "m"), load_data(deep))
+
+
+def test_the_levels_that_are_asked_for_are_those_of_the_model_to_the_bit(tmp_path, deep_data):
+    own, other = deep_data("own.npz", 4095), deep_data("other.npz", 60000)
+    levels = (float(np.float32(0.1)), 1e-7 + 3)
+    train_into(tmp_path / "m", CELL, get_protocol("digits", {"data": own, "epochs": 1, "cells": 1}), test=False)
+    model = load_model(tmp_path / "m")
+    model.description = model.description.model_copy(update={"levels": levels})
+    with pytest.raises(InputError, match="write ,levels=") as refused:
+        score_model(model, load_data(other))
+    written = str(refused.value).partition("write ")[2].split()[0]
+    assert load_data(other + written).reading.levels == levels
