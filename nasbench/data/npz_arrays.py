@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
+from itertools import pairwise
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,14 +45,15 @@ def load_npz(text: str) -> Dataset:
 
     Raises:
         MissingData: when there is no such file.
-        InputError: when the file or its arrays cannot be read, or their shapes do not fit together.
+        InputError: when the file or its arrays cannot be read, their shapes do not fit together, or there are arrays
+            of two layouts.
         DataFaults: when images or classes are faulty; all faults together.
     """
     source = parse_source(text, "npz")
     if not source.path.is_file():
         raise MissingData(f"no file {str(source.path)!r}; it should hold the arrays {LAYOUT}")
     status = source.path.stat()
-    return cached(source.key("npz", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode(source))
+    return cached(source.key("npz2", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode(source))
 
 
 def _decode(source: ImageSource) -> Dataset:
@@ -58,20 +61,15 @@ def _decode(source: ImageSource) -> Dataset:
 
     arrays = _arrays(source)
     pixels: dict[Item, NDArray[Any]] = {}
-    for split, names in _NAMES.items():
-        for images, labels in names:
-            if (images in arrays) != (labels in arrays):
-                there, other = (images, labels) if images in arrays else (labels, images)
-                raise InputError(f"{str(source.path)!r} has {there}, but no {other}; it should hold {LAYOUT}")
-            if images in arrays:
-                upright = _channels_last(source, images, arrays[images])
-                answers = _labels(source, labels, arrays[labels])
-                if len(upright) != len(answers):
-                    raise InputError(
-                        f"{str(source.path)!r}: {images} has {len(upright)} images and {labels} {len(answers)} labels"
-                    )
-                for number, (image, label) in enumerate(zip(upright, answers)):
-                    pixels[Item(split, label, f"{images}[{number}]")] = image
+    for split, images, labels in _pairs(source, arrays):
+        upright = _channels_last(source, images, arrays[images])
+        answers = _labels(source, labels, arrays[labels])
+        if len(upright) != len(answers):
+            raise InputError(
+                f"{str(source.path)!r}: {images} has {len(upright)} images and {labels} {len(answers)} labels"
+            )
+        for number, (image, label) in enumerate(zip(upright, answers)):
+            pixels[Item(split, label, f"{images}[{number}]")] = image
 
     def open_image(item: Item) -> Image.Image:
         return Image.fromarray(pixels[item])
@@ -79,6 +77,28 @@ def _decode(source: ImageSource) -> Dataset:
     name = f"npz-{source.path.stem}"
     classes = in_order({item.label for item in pixels})
     return assemble(Found(source, "npz", tuple(pixels), open_image, name, LAYOUT, classes=classes))
+
+
+def _pairs(source: ImageSource, arrays: Mapping[str, NDArray[Any]]) -> list[tuple[str, str, str]]:
+    """Return split, name of the images and name of the labels of each pair that the file has.
+
+    Arrays of two layouts are refused: one of them may hold the test images of the other.
+    """
+    pairs = []
+    for split, names in _NAMES.items():
+        for images, labels in names:
+            if (images in arrays) != (labels in arrays):
+                there, other = (images, labels) if images in arrays else (labels, images)
+                raise InputError(f"{str(source.path)!r} has {there}, but no {other}; it should hold {LAYOUT}")
+            if images in arrays:
+                pairs.append((split, images, labels))
+    for (split, images, _), (other_split, other, _) in pairwise(pairs):
+        if split == other_split or not other_split:
+            raise InputError(
+                f"{str(source.path)!r} has both {images} and {other}, so that images may be there twice: keep one of them"
+                f"; it should hold {LAYOUT}"
+            )
+    return pairs
 
 
 def _arrays(source: ImageSource) -> dict[str, NDArray[Any]]:

@@ -87,6 +87,12 @@ def test_arrays_are_read_under_both_names_and_orders(tmp_path: Path, names: tupl
     assert (data.test.pixels == pixels["test"].transpose(0, 3, 1, 2)).all()
 
 
+def test_splits_may_have_names_of_both_kinds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **named("x_train", "y_train"), **named("test_images", "test_labels"))
+    data = load_data(f"npz:{tmp_path / 'a.npz'}")
+    assert (len(data.train), len(data.test)) == (8, 8)
+
+
 def test_levels_are_kept_for_data_that_have_only_8_bits(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((8, 6, 6), np.uint8), labels=np.arange(8) % 2)
     assert load_data(f"npz:{tmp_path / 'a.npz'}").reading.levels is None
@@ -273,6 +279,10 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (8, 6, 6), dtype=np.uint8)
 HALVES = np.arange(8) % 2
 
 
+def named(images: str, labels: str) -> dict[str, np.ndarray]:
+    return {images: PIXELS, labels: HALVES}
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
@@ -289,6 +299,10 @@ HALVES = np.arange(8) % 2
         ({"images": PIXELS, "labels": np.array([b"\xff", b"a"])[HALVES]}, "texts that are not UTF-8"),
         ({"x_train": PIXELS, "y_train": HALVES, "x_test": PIXELS}, "has x_test, but no y_test"),
         ({"x_train": PIXELS, "y_train": HALVES, "y_val": HALVES}, "has y_val, but no x_val"),
+        (named("x", "y") | named("x_train", "y_train") | named("x_test", "y_test"), "has both x_test and x, so"),
+        (named("images", "labels") | named("train_images", "train_labels"), "has both train_images and images, so"),
+        (named("x_train", "y_train") | named("train_images", "train_labels"), "has both x_train and train_images, so"),
+        (named("images", "labels") | named("x", "y"), "has both images and x, so"),
     ],
 )
 def test_odd_arrays_are_refused_in_one_line(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:
