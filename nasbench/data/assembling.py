@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from nasbench.data.dataset import Dataset, Images, make_dataset, permutation
 from nasbench.data.image_files import DECODING_ERRORS, Decoded, decode, fault_of, scaled_to_bytes
 from nasbench.data.reading import Reading, Skipped, SkippedFiles
 from nasbench.data.source_options import ImageOptions, ImageSource
-from nasbench.errors import DataFaults, InputError
+from nasbench.errors import DataFaults, InputError, printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -92,7 +92,7 @@ def assemble(found: Found) -> Dataset:
         The data set, with a report of how it was read.
 
     Raises:
-        InputError: when there are no images, or options that contradict them.
+        InputError: when there are no images, options that contradict them, or no images of a part that can be decoded.
         DataFaults: when images or classes are faulty; all faults together.
     """
     options = found.source.options
@@ -113,8 +113,7 @@ def assemble(found: Found) -> Dataset:
             left_out.add("not decodable", line)
         problems = []
         skipped += left_out.entries()
-        for name in ("train", "validation", "test"):
-            setattr(parts, name, [item for item in getattr(parts, name) if item not in pictures.faults])
+        _leave_out(found, parts, pictures.faults)
     else:
         problems += [f"{item.where} {why}" for item, why in pictures.faults.items()]
     classes, faults = _classes(found, parts)
@@ -123,6 +122,23 @@ def assemble(found: Found) -> Dataset:
     if problems:
         raise DataFaults(f"{found.title} cannot be used", problems)
     return _built(found, parts, classes, pictures, tuple(skipped))
+
+
+def _leave_out(found: Found, parts: _Parts, faults: Mapping[Item, str]) -> None:
+    """Take images that cannot be decoded out of their parts, and refuse a part without any others.
+
+    Other images in its place, e.g. training images where there are no validation images, would not be what the files
+    and the report say.
+    """
+    for name, words in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        part: list[Item] = getattr(parts, name)
+        left = [item for item in part if item not in faults]
+        if part and not left:
+            raise InputError(
+                f"{found.title}: corrupt=skip leaves no {words} images, because none of {len(part)} can be decoded (e.g. "
+                f"{printable(part[0].where)} {faults[part[0]]}): repair them, or take them out"
+            )
+        setattr(parts, name, left)
 
 
 def _divided(found: Found) -> _Parts:

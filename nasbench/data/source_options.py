@@ -105,6 +105,8 @@ class ImageSource(NamedTuple):
             The kind, and a digest of path, name, options and stamp.
         """
         text = f"{self.path.resolve()}|{self.name}|{self.options.model_dump_json()}|{stamp}"
+        if self.options.corrupt == "skip":  # earlier copies may have lost all their validation images
+            text += "|2"
         return f"{kind}-{hashlib.blake2b(text.encode(errors='surrogateescape'), digest_size=10).hexdigest()}"
 
 

@@ -184,6 +184,26 @@ def test_every_corrupt_file_is_named_up_to_twenty_lines(pets: Path) -> None:
     assert lines[-1].strip() == "and 16 more"
 
 
+@pytest.mark.parametrize(
+    ("split", "options", "words"),
+    [
+        ("train", "", "no training images, because none of 8 can be decoded (e.g. train/cat/0.png is no image"),
+        ("val", "", "no validation images, because none of 2 can be decoded (e.g. val/cat/v.png is no image"),
+        ("test", "", "no test images, because none of 4 can be decoded (e.g. test/cat/0.png is no image"),
+        ("test", ",missing=allow", "no test images, because none of 4 can be decoded"),
+    ],
+)
+def test_a_part_of_corrupt_files_alone_is_refused(pets: Path, split: str, options: str, words: str) -> None:
+    for label, folder in enumerate(("cat", "dog")):
+        save(pets / "val" / folder / "v.png", coloured(80 + label))
+    for file in (pets / split).rglob("*.png"):
+        file.write_bytes(b"text")
+    with pytest.raises(InputError) as caught:
+        load_folder(f"{pets},corrupt=skip{options}")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def add_corrupt_more(root: Path, count: int) -> None:
     for number in range(count):
         (root / "train" / "cat" / f"more{number:02}.png").write_bytes(b"text")
