@@ -153,6 +153,12 @@ def _divided(found: Found) -> _Parts:
             f"data {found.kind!r}: {clash[0]}= chooses test images, but {found.title} has {'test' if test else 'val'} "
             "images already: leave it out"
         )
+    if "val" in given and found.items and not (val and test):
+        there = "only val" if val else "only test" if test else "neither val nor test"
+        raise InputError(
+            f"data {found.kind!r}: val= says what val images beside test images are for, but {found.title} has {there} "
+            "images: leave it out"
+        )
     if test and val and options.val == "validation":
         return _Parts([*train], val, test, "train, val (the validation images of every protocol) and test")
     if test and val and options.val == "train":

@@ -149,6 +149,21 @@ def test_a_split_cannot_be_asked_for_where_there_is_one(pets: Path) -> None:
         load_folder(f"{pets},test=0.3")
 
 
+@pytest.mark.parametrize(
+    ("splits", "there"), [(("val",), "only val"), (("test",), "only test"), ((), "neither val nor test")]
+)
+@pytest.mark.parametrize("value", ["validation", "train", "ignore"])
+def test_what_val_is_for_cannot_be_said_where_val_or_test_is_missing(
+    tmp_path: Path, splits: tuple[str, ...], there: str, value: str
+) -> None:
+    for split in ("train", *splits):
+        for seed, name in enumerate(("cat", "dog")):
+            for number in range(2):
+                save(tmp_path / "pets" / split / name / f"{number}.png", coloured(10 * seed + number))
+    with pytest.raises(InputError, match=f"has {there} images: leave it out"):
+        load_folder(f"{tmp_path / 'pets'},val={value}")
+
+
 def test_empty_classes_and_classes_without_test_images_are_refused_together(pets: Path) -> None:
     before = load_folder(str(pets)).digest
     (pets / "train" / "emu").mkdir()
