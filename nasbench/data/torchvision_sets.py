@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached, data_root
@@ -16,17 +17,30 @@ from nasbench.errors import InputError, MissingData, UnknownName
 if TYPE_CHECKING:
     from PIL import Image
 
-NAMES: Final = (
-    *("MNIST", "FashionMNIST", "KMNIST", "USPS", "SVHN", "STL10", "GTSRB", "EuroSAT"),
-    *("Flowers102", "DTD", "Food101", "OxfordIIITPet"),
-)
+# Name -> what torchvision reads of it, in the folder of data sets: folders or files.
+_PLACES: Final[dict[str, tuple[str, ...]]] = {
+    "MNIST": ("MNIST",),
+    "FashionMNIST": ("FashionMNIST",),
+    "KMNIST": ("KMNIST",),
+    "USPS": ("usps.bz2", "usps.t.bz2"),
+    "SVHN": ("train_32x32.mat", "test_32x32.mat"),
+    "STL10": ("stl10_binary",),
+    "GTSRB": ("gtsrb",),
+    "EuroSAT": ("eurosat",),
+    "Flowers102": ("flowers-102",),
+    "DTD": ("dtd",),
+    "Food101": ("food-101",),
+    "OxfordIIITPet": ("oxford-iiit-pet",),
+}
+NAMES: Final = tuple(_PLACES)
 LAYOUT = "the files that torchvision reads"
 
 
 def load_torchvision(text: str, root: Path | None, download: bool) -> Dataset:
     """Load one of torchvision's own data sets, with its training, validation and test images.
 
-    A decoded copy is stored by name and options, because torchvision checks the digests of the files.
+    A decoded copy is stored by folder, options, and sizes and times of the files, because torchvision checks the digests
+    of most data sets when it downloads them only.
 
     Args:
         text: "NAME[,size=PIXELS][,...]", e.g. "FashionMNIST"; all options are those of `source_options.ImageOptions`.
@@ -47,11 +61,48 @@ def load_torchvision(text: str, root: Path | None, download: bool) -> Dataset:
     if name not in NAMES:
         raise UnknownName("data set of torchvision", name, NAMES)
     folder = data_root() if root is None else root.expanduser()
-    options = hashlib.blake2b(f"{source.name}|{source.options.model_dump_json()}".encode(), digest_size=6).hexdigest()
-    return cached(f"torchvision-{name}-{options}", lambda: _decode(source, name, folder, download))
+    stamp = _stamp(name, folder)
+    opened: _Opened | None = None
+    if download and not stamp:  # the files that the copy is stored by come now
+        opened = _opened(name, folder, download)
+        stamp = _stamp(name, folder)
+    chosen = f"{folder.resolve()}|{source.name}|{source.options.model_dump_json()}|{stamp}"
+    digest = hashlib.blake2b(chosen.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+    return cached(f"torchvision-{name}-{digest}", lambda: _decode(source, opened or _opened(name, folder, download)))
 
 
-def _decode(source: ImageSource, name: str, folder: Path, download: bool) -> Dataset:
+def _stamp(name: str, folder: Path) -> str:
+    """Return a text that changes with the files of a data set; "" if there are none."""
+    lines = []
+    for place in _PLACES[name]:
+        files = [folder / place] if (folder / place).is_file() else []
+        for inside, folders, names in os.walk(folder / place, followlinks=True):
+            folders.sort()
+            files += [Path(inside, each) for each in sorted(names)]
+        for file in files:
+            try:
+                status = file.stat()
+            except OSError:  # a link to nothing, which torchvision will not find either
+                continue
+            lines.append(f"{file.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n")
+    return "".join(lines)
+
+
+class _Opened(NamedTuple):
+    """The images of a data set, which are not decoded yet.
+
+    Attributes:
+        name: name of the data set.
+        rows: the images -> torchvision's data set, and the number in it.
+        classes: names of the classes in order; empty if torchvision has none.
+    """
+
+    name: str
+    rows: dict[Item, tuple[Any, int]]
+    classes: list[str]
+
+
+def _opened(name: str, folder: Path, download: bool) -> _Opened:
     from torchvision import datasets
 
     kind = getattr(datasets, name)
@@ -81,6 +132,11 @@ def _decode(source: ImageSource, name: str, folder: Path, download: bool) -> Dat
             f"the files of torchvision's {name} in {folder} are damaged ({words}): delete them, and add --download to "
             "fetch them again"
         ) from None
+    return _Opened(name, rows, classes)
+
+
+def _decode(source: ImageSource, opened: _Opened) -> Dataset:
+    name, rows, classes = opened
 
     def open_image(item: Item) -> Image.Image:
         part, number = rows[item]

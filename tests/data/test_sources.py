@@ -16,7 +16,7 @@ from PIL import Image
 
 from nasbench.data import load_data
 from nasbench.data.folder import load_folder
-from nasbench.data.torchvision_sets import NAMES, _splits
+from nasbench.data.torchvision_sets import _PLACES, NAMES, _splits
 from nasbench.errors import DataFaults, InputError, MissingData, MissingExtra, UnknownName
 
 
@@ -187,6 +187,57 @@ def write_idx(path: Path, values: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     head = bytes([0, 0, 8, values.ndim]) + b"".join(side.to_bytes(4, "big") for side in values.shape)
     path.write_bytes(head + values.astype(np.uint8).tobytes())
+
+
+def write_fashion(root: Path, first: int) -> None:
+    """Files of FashionMNIST with 20 training and 10 test images, drawn by seeds from `first` on."""
+    for part, count in (("train", 20), ("t10k", 10)):
+        images = np.stack([coloured(first + seed, 28, 28)[:, :, 0] for seed in range(count)])
+        write_idx(root / "FashionMNIST" / "raw" / f"{part}-images-idx3-ubyte", images)
+        write_idx(root / "FashionMNIST" / "raw" / f"{part}-labels-idx1-ubyte", np.arange(count) % 10)
+
+
+def fashion(root: Path, download: bool = False) -> int:
+    """The seed of the first training image."""
+    load_data.__globals__["_load"].cache_clear()
+    first = load_data("torchvision:FashionMNIST", root, download).train.pixels[0, 0]
+    return next(seed for seed in range(1000) if (coloured(seed, 28, 28)[:, :, 0] == first).all())
+
+
+def copies(tmp_path: Path) -> int:
+    return len(list((tmp_path / "cache" / "decoded").iterdir()))
+
+
+def test_torchvisions_files_are_those_of_their_folder_and_of_now(tmp_path: Path) -> None:
+    write_fashion(tmp_path / "a", 0)
+    write_fashion(tmp_path / "b", 100)
+    assert (fashion(tmp_path / "a"), fashion(tmp_path / "b"), fashion(tmp_path / "a")) == (0, 100, 0)
+    assert copies(tmp_path) == 2
+    (tmp_path / "link").symlink_to("a")
+    assert fashion(tmp_path / "link") == 0
+    assert copies(tmp_path) == 2
+    write_fashion(tmp_path / "a", 200)
+    assert fashion(tmp_path / "a") == 200
+
+
+def test_what_torchvision_downloads_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.setattr(FashionMNIST, "download", lambda self: write_fashion(Path(self.root), 300))
+    assert fashion(tmp_path / "a", download=True) == 300
+    monkeypatch.undo()
+    monkeypatch.setenv("NASBENCH_DATA", str(tmp_path / "cache"))
+    assert fashion(tmp_path / "a") == 300
+    assert copies(tmp_path) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_places_of_torchvisions_files_are_known(name: str) -> None:
+    from torchvision import datasets
+
+    source = inspect.getsource(getattr(datasets, name))
+    for place in _PLACES[name]:  # of four, torchvision takes the name of the class
+        assert name in ("MNIST", "FashionMNIST", "KMNIST", "DTD") or f'{place}"' in source
 
 
 def test_a_data_set_of_torchvision(tmp_path: Path) -> None:
