@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nasbench.costs.pricing import Price, gpu_hours, price_of, prices_from, shipped_prices, usd
+from nasbench.costs.pricing import Price, best_match, gpu_hours, price_of, prices_from, shipped_prices, usd
 from nasbench.errors import InputError, MissingData
 
 
@@ -39,6 +39,48 @@ def test_a_device_name_finds_its_row(device, gpu, price):
 def test_a_similar_name_is_not_the_same_device(device):
     with pytest.raises(InputError, match="no price for device"):
         price_of(device, shipped_prices())
+
+
+# Of a user's table in the words of drivers: vendor and series are those of most GPUs, and say nothing.
+OWN = (
+    "NVIDIA A100",
+    "NVIDIA H100 PCIe",
+    "RTX 3090",
+    "GeForce GTX 1080 Ti",
+    "RTX PRO 6000",
+    "RTX 6000 Ada",
+    "TITAN V",
+    "2080 Super",
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "fits"),
+    [
+        ("NVIDIA A100-SXM4-40GB", "NVIDIA A100"),
+        ("Tesla A100", "NVIDIA A100"),
+        ("NVIDIA H100 80GB HBM3", "NVIDIA H100 PCIe"),
+        ("NVIDIA GeForce RTX 3090", "RTX 3090"),
+        ("RTX3090", "RTX 3090"),
+        ("NVIDIA GeForce RTX 3090 Ti", None),
+        ("NVIDIA RTX A6000", None),
+        ("NVIDIA GeForce RTX 2080 Ti", None),
+        ("NVIDIA GeForce RTX 2080 SUPER", "2080 Super"),
+        ("NVIDIA GeForce GTX 1080", None),
+        ("GTX 1080Ti", "GeForce GTX 1080 Ti"),
+        ("NVIDIA GeForce RTX 3090 Laptop GPU", None),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX PRO 6000"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX 6000 Ada"),
+        ("Quadro RTX 6000", None),
+        ("NVIDIA TITAN V", "TITAN V"),
+        ("NVIDIA TITAN RTX", None),
+        ("NVIDIA H200", None),
+        ("NVIDIA", None),
+    ],
+)
+def test_the_model_decides_and_neither_vendor_nor_series(device, fits):
+    place = best_match(device, OWN)
+    assert (None if place is None else OWN[place]) == fits
 
 
 def test_every_shipped_row_says_whose_figure_it_is():
@@ -81,6 +123,7 @@ def test_a_file_replaces_the_table(tmp_path):
         ("gpu,usd\nV100,-1\n", "line 2: '-1' is not a price"),
         ("gpu,usd\nV100,nan\n", "line 2: 'nan' is not a price"),
         ("gpu,usd\n,1\n", "line 2: gpu is empty"),
+        ("gpu,usd\nNVIDIA RTX,1\n", "line 2: gpu 'NVIDIA RTX' names no model"),
     ],
 )
 def test_a_bad_file_is_one_clear_line(tmp_path, text, message):

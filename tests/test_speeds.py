@@ -46,6 +46,11 @@ def test_an_unknown_device_is_refused_by_name():
         speed_ratio("TPU v4", "cpu", shipped_speeds())
 
 
+def test_a_gtx_1080_is_no_1080_ti():
+    with pytest.raises(InputError, match="the speed of device 'NVIDIA GeForce GTX 1080' is unknown"):
+        speed_ratio("NVIDIA GeForce GTX 1080", "cpu", shipped_speeds())
+
+
 def test_rates_measured_on_both_win_and_the_newest_counts(tmp_path):
     path = tmp_path / "record.csv"
     path.write_text(
@@ -72,6 +77,7 @@ def test_rates_measured_on_both_win_and_the_newest_counts(tmp_path):
         ("gpu,tflops\nA100,fast\n", "line 2: A100 with tflops 'fast'"),
         ("gpu,tflops\n,3\n", "line 2: no device"),
         ("gpu,tflops\nA100,0\n", "a number above 0"),
+        ("gpu,tflops\nNVIDIA,3\n", "NVIDIA with tflops '3'; write a device with its model"),
         ("gpu,tflops,colour\nA100,1,red\n", "colour"),
     ],
 )

@@ -22,14 +22,40 @@ ANY_DEVICE = "*"
 # Some drivers' names give the type of memory but not the form factor: of the H100, only the SXM module has HBM3.
 _FORM_OF_MEMORY = {"hbm3": "sxm"}
 
+# Words before the model, which many different devices share.
+_VENDORS_AND_SERIES = frozenset(
+    [
+        "nvidia",
+        "tesla",
+        "geforce",
+        "quadro",
+        "rtx",
+        "gtx",
+        "gt",
+        "amd",
+        "radeon",
+        "instinct",
+        "rx",
+        "intel",
+        "arc",
+        "google",
+        "tpu",
+        "apple",
+        "gpu",
+    ]
+)
+
+# Words beside a model that make it another chip, which has its own price and speed: never left out or added.
+_OTHER_CHIPS = frozenset(["ti", "super", "xt", "xtx", "gre", "d", "pro", "max", "ultra", "ada", "laptop", "mobile"])
+
 
 @dataclass(frozen=True)
 class Price:
     """One row of a price table.
 
     Args:
-        gpu: the device: its family ("V100", "cpu"), optionally followed by a variant ("A100 80GB", "H100 SXM"); "*" for
-            any device.
+        gpu: the device: its model ("V100", "RTX 3090", "1080 Ti", "cpu"), optionally followed by a variant ("A100 80GB",
+            "H100 SXM"); "*" for any device.
         usd: USD per device-hour, >= 0.
         provider: provider with this price.
         region: region of the provider; "" if unknown.
@@ -101,7 +127,7 @@ def price_of(device: str, table: PriceTable) -> Price:
         table: rows in order of preference.
 
     Returns:
-        The first row whose family and variant both occur in the name; without one, the first row of the family; without
+        The first row whose model and variant both occur in the name; without one, the first row of the model; without
         one, the first row for any device. So "A100" gets the first row of an A100, whatever its memory: the field `gpu`
         of the result says which.
 
@@ -122,18 +148,38 @@ def price_of(device: str, table: PriceTable) -> Price:
 def best_match(device: str, names: Sequence[str]) -> int | None:
     """Find the name in a list that fits a device.
 
+    Vendor and series ("NVIDIA", "GeForce RTX") say nothing, as many devices share them. "Ti", "Super" and the like are
+    part of the model: a "GTX 1080" is no "1080 Ti".
+
     Args:
         device: name of the device, from its driver or a table.
-        names: names of devices: each a family, optionally followed by a variant.
+        names: names of devices: each a model, optionally with vendor and series before it and a variant after it.
 
     Returns:
-        Index of the first name whose family and variant both occur in the device's name; without one, of the first name
-        of its family; None without one.
+        Index of the first name whose model and variant both occur in the device's name; without one, of the first name
+        of its model; None without one.
     """
-    words = _words(device)
-    family = [place for place, name in enumerate(names) if _words(name)[0] in words]
-    exact = [place for place in family if set(_words(names[place])) <= set(words)]
-    return next(iter((*exact, *family)), None)
+    words = set(_words(device))
+    same = [
+        place
+        for place, name in enumerate(names)
+        if model_of(name) in words and set(_words(name)) & _OTHER_CHIPS == words & _OTHER_CHIPS
+    ]
+    exact = [place for place in same if set(_words(names[place])) - _VENDORS_AND_SERIES <= words]
+    return next(iter((*exact, *same)), None)
+
+
+def model_of(name: str) -> str | None:
+    """Return the word of a device's name that is its model.
+
+    Args:
+        name: name of the device, from its driver or a table.
+
+    Returns:
+        The first word that is neither vendor nor series nor a word such as "Ti", in lower case: "a100" of "NVIDIA A100
+        80GB PCIe", "6000" of "RTX PRO 6000"; None without one.
+    """
+    return next((word for word in _words(name) if word not in _VENDORS_AND_SERIES | _OTHER_CHIPS), None)
 
 
 def gpu_hours(seconds: float, devices: float = 1.0) -> float:
@@ -163,8 +209,14 @@ def usd(hours: float, price: Price) -> float:
 
 
 def _words(name: str) -> list[str]:
-    """Return the lower-case words of a device name, without the board's version ("SXM4" -> "sxm", "K40m" -> "k40")."""
-    words = [re.sub(r"^(sxm|pcie|k\d0)(\d|[cmst])?$", r"\1", word) for word in re.findall(r"[a-z0-9]+", name.lower())]
+    """Return the lower-case words of a device name, without the board's version ("SXM4" -> "sxm", "K40m" -> "k40").
+
+    "GTX1080Ti" has three words; "TITAN V" and "TITAN RTX" have one, since what follows "TITAN" tells them apart.
+    """
+    text = re.sub(r"\btitan\W+(?=\w)", "titan", name.lower())
+    text = re.sub(r"\b(rtx|gtx|gt|rx)(?=\d)", r"\1 ", text)
+    text = re.sub(r"(?<=\d)(ti|super|xtx|xt)\b", r" \1", text)
+    words = [re.sub(r"^(sxm|pcie|k\d0)(\d|[cmst])?$", r"\1", word) for word in re.findall(r"[a-z0-9]+", text)]
     return words + [_FORM_OF_MEMORY[word] for word in words if word in _FORM_OF_MEMORY]
 
 
@@ -173,8 +225,9 @@ def _parse(text: str, where: str) -> PriceTable:
 
 
 def _price(texts: dict[str, str], where: str) -> Price:
-    if texts["gpu"] != ANY_DEVICE and not _words(texts["gpu"]):
-        raise InputError(f"{where}: gpu is empty; write a device such as 'V100', or '{ANY_DEVICE}' for any device")
+    if texts["gpu"] != ANY_DEVICE and model_of(texts["gpu"]) is None:
+        fault = f"gpu {texts['gpu']!r} names no model" if texts["gpu"] else "gpu is empty"
+        raise InputError(f"{where}: {fault}; write a device such as 'V100', or '{ANY_DEVICE}' for any device")
     amount = texts.pop("usd")
     try:
         value = float(amount)

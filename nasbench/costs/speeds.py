@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from importlib import resources
 
 from nasbench.costs.csv_tables import read_text, table_rows
-from nasbench.costs.pricing import best_match
+from nasbench.costs.pricing import best_match, model_of
 from nasbench.errors import InputError
 
 RATE_UNIT = "images/s"
@@ -195,8 +195,9 @@ def _speed_row(texts: dict[str, str], where: str) -> Speed:
         value = float(amount)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0) or not texts["gpu"]:
+    if not (math.isfinite(value) and value > 0) or model_of(texts["gpu"]) is None:
         raise InputError(
-            f"{where}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device and a number above 0"
+            f"{where}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device with its model, e.g. 'V100', and a "
+            "number above 0"
         )
     return Speed(tflops=value, **texts)
