@@ -54,7 +54,11 @@ class LatencyRequest(NamedTuple):
 @click.argument("what", nargs=-1, required=True)
 @click.option("-w", "--where", default=None, help="Of results files: only children for which this condition is true.")
 @click.option(
-    "--top", default=None, type=click.IntRange(1), metavar="N", help="Of results files: the N best by --score."
+    "--top",
+    default=None,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of results files: the N best by the mean --score of their longest trainings.",
 )
 @click.option("-y", "--score", default="val_acc", show_default=True, help="Score that --top chooses by.")
 @click.option(
@@ -199,16 +203,37 @@ def _of_files(
     frame, runs, _ = load(files, where)
     require_columns(frame, (score,), "the children")
     if top is not None:
-        frame = frame[frame["status"] == "ok"].dropna(subset=[score])
-        means = frame.groupby("hash", sort=False)[score].mean()
-        lower_is_better = "_acc" not in score  # losses, counts and costs
-        best = means.sort_values(ascending=lower_is_better, kind="stable").head(top).index
-        frame = frame.set_index("hash", drop=False).loc[best]
+        frame = _best_of(frame, top, score)
     frame = frame.drop_duplicates("hash")
     if frame.empty:
         raise InputError(f"no children with {score} in {', '.join(files)}; see: nasbench query FILE")
     own = get_protocol(protocol, changes) if protocol is not None else _protocol_of(runs, changes)
     return architectures_of(frame), own
+
+
+def _best_of(frame: pd.DataFrame, top: int, score: str) -> pd.DataFrame:
+    """Select the rows of the best architectures, as a front of the same children has them.
+
+    A mean is over the children that can have the score, and of trainings that stopped at different epochs over the
+    longest, with their costs from the first epoch on.
+
+    Args:
+        frame: children of the files.
+        top: number of architectures, >= 1.
+        score: column by which they are chosen.
+
+    Returns:
+        Rows of the frame, the best architecture first.
+    """
+    from nasbench.analysis.pareto.dominance import children_of_score
+    from nasbench.store.format.frames import from_the_start, longest_trainings
+
+    scored = children_of_score(from_the_start(frame), score)
+    scored = longest_trainings(scored[scored["status"] == "ok"].dropna(subset=[score]), ("hash",))
+    means = scored.groupby("hash", sort=False)[score].mean()
+    lower_is_better = "_acc" not in score  # losses, counts and costs
+    best = means.sort_values(ascending=lower_is_better, kind="stable").head(top).index
+    return scored.set_index("hash", drop=False).loc[best]
 
 
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
