@@ -104,11 +104,40 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
         raise InputError(f"cannot read {str(path)!r} ({type(error).__name__}); delete it to start again") from None
     if not isinstance(state, dict) or not state.keys() >= _STATE or not isinstance(state["identity"], dict):
         raise InputError(f"{str(path)!r} is no checkpoint of nasbench; choose another folder with -o")
-    there = state["identity"]
-    if differs := sorted(key for key in identity.keys() | there.keys() if identity.get(key) != there.get(key)):
-        shown = ", ".join(f"{key} {there.get(key)!r} instead of {identity.get(key)!r}" for key in differs[:3])
-        raise InputError(f"{str(path)!r} belongs to another training: {shown}; choose another folder with -o")
+    _require_same(path, state["identity"], identity)
     return state
+
+
+def require_record_of(folder: Path, identity: dict[str, Any]) -> None:
+    """Refuse a folder whose record is of another training, which would be lost.
+
+    Args:
+        folder: a folder that `prepare_folder` has checked.
+        identity: entries of the record that identify the training, as JSON values; of an object only the entries that
+            are given here are compared.
+
+    Raises:
+        InputError: when the record differs; the message names the differences.
+    """
+    path = folder / RECORD
+    if path.exists():
+        here = _flat(identity)
+        there = _flat(json.loads(path.read_bytes()))
+        _require_same(path, {key: there.get(key) for key in here}, here)
+
+
+def _flat(entries: dict[str, Any]) -> dict[str, Any]:
+    """Entries of a record, those of objects by the names of both: {"data": {"digest": 1}} is {"data digest": 1}."""
+    flat = {}
+    for name, value in entries.items():
+        flat |= {f"{name} {key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _require_same(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    if differs := sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key)):
+        shown = ", ".join(f"{key} {there.get(key)!r} instead of {here.get(key)!r}" for key in differs[:3])
+        raise InputError(f"{str(path)!r} belongs to another training: {shown}; choose another folder with -o")
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

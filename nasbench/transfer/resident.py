@@ -75,7 +75,8 @@ def train_resident(
 ) -> dict[str, Any]:
     """Train a network, score it on the test images once, and write the record.
 
-    There is no checkpoint: a training that is stopped starts again from the beginning.
+    There is no checkpoint: a training that is stopped starts again from the beginning. The record of the same training is
+    replaced.
 
     Args:
         pair: normal and reduction cell.
@@ -90,19 +91,21 @@ def train_resident(
         The record, as JSON values.
 
     Raises:
-        InputError: when the device does not exist, the protocol does not fit the data or the device, or the folder cannot
-            be written (see `checkpoint.prepare_folder`).
+        InputError: when the device does not exist, the protocol does not fit the data or the device, the folder cannot
+            be written (see `checkpoint.prepare_folder`), or has the record of another training.
         MissingData: when the files of the data set are missing.
         DeviceFault: when a CUDA device fails its self-test.
     """
     from nasbench.training.evaluate import evaluate
-    from nasbench.transfer.checkpoint import prepare_folder, write_record
+    from nasbench.transfer.checkpoint import prepare_folder, require_record_of, write_record
 
     prepare_folder(folder)
+    identity = {**about, "protocol": protocol.model_dump(mode="json"), "seed": seed, "data_digest": _digest(protocol)}
+    require_record_of(folder, identity)
     child = Child(SingleCellPair(pair, skeleton).decode(()), protocol, seed, test=True)
     outcome = asdict(evaluate(child, device))
-    record = {"version": RECORD_VERSION, **about, "protocol": protocol.model_dump(mode="json"), "seed": seed, **outcome}
-    record |= {"data_digest": _digest(protocol), "provenance": provenance()}
+    digest = identity.pop("data_digest")  # after the outcome, as in earlier records
+    record = {"version": RECORD_VERSION, **identity, **outcome, "data_digest": digest, "provenance": provenance()}
     write_record(folder, record)
     return record
 

@@ -32,7 +32,13 @@ from nasbench.training.loop import Diverged, Seeds, reproducible, seed_device
 from nasbench.training.optimizers import make_optimizer
 from nasbench.training.steps import autocast, losses
 from nasbench.transfer.average import AveragedNetwork
-from nasbench.transfer.checkpoint import prepare_folder, read_checkpoint, write_checkpoint, write_record
+from nasbench.transfer.checkpoint import (
+    prepare_folder,
+    read_checkpoint,
+    require_record_of,
+    write_checkpoint,
+    write_record,
+)
 from nasbench.transfer.family import Size, count_member, folder_scale
 from nasbench.transfer.images import (
     AugmentedImages,
@@ -288,7 +294,9 @@ class _Session:
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one, and add this attempt to the record."""
         state = read_checkpoint(self._job.folder, self._identity, self._share.device)
-        if state is not None:
+        if state is None:  # a record alone is of a training that stopped in its first epoch, or of one in memory
+            require_record_of(self._job.folder, _recorded_identity(self._record))
+        else:
             self._network.load_state_dict(state["network"])
             self._average.network.load_state_dict(state["average"])
             self._optimizer.restore(state["optimizer"])
@@ -470,6 +478,13 @@ def _identity(job: TransferJob, scale: Scale, folders: Folders) -> dict[str, Any
         "data": folders.digest,
         "seed": job.seed,
     }
+
+
+def _recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the entries of a record that identify its training; images may have moved to another folder."""
+    same = {key: record[key] for key in ("name", "encoding", "size", "skeleton", "protocol", "seed")}
+    scale = {key: record["scale"][key] for key in ("image_size", "classes", "stem")}
+    return {**same, "scale": scale, "data": {"digest": record["data"]["digest"]}}
 
 
 def _new_record(job: TransferJob, scale: Scale, folders: Folders) -> dict[str, Any]:

@@ -341,6 +341,43 @@ def test_data_that_fits_in_memory_is_trained_by_the_evaluator(tmp_path, outcome)
     assert (record["test_acc"] >= 0) == (outcome == "ok")
 
 
+MEMORY = {"epochs": 1, "cells": 1, "filters": 2, "crop_from": 12, "validation": 0.2}
+MEMORY_DATA = "fake:images=64,size=8,classes=3"
+
+
+@pytest.mark.parametrize(
+    ("changes", "seed", "difference"),
+    [
+        ({"epochs": 2}, 0, "protocol epochs 1 instead of 2"),
+        ({}, 7, "seed 0 instead of 7"),
+        ({"data": "fake:images=65,size=8,classes=3"}, 0, "data_digest"),
+    ],
+)
+def test_a_record_of_another_training_in_memory_is_not_replaced(tmp_path, changes, seed, difference):
+    about = {"name": "nasnet-a", "size": "1@48", "skeleton": "nasnet", "encoding": ""}
+    protocol = get_protocol("nasnet-cifar", {**MEMORY, "data": MEMORY_DATA})
+    train_resident(NASNET_A, "nasnet", protocol, 0, "cpu", tmp_path, about)
+    before = (tmp_path / RECORD).read_bytes()
+    other = get_protocol("nasnet-cifar", {**MEMORY, "data": MEMORY_DATA, **changes})
+    with pytest.raises(InputError, match=f"belongs to another training: .*{difference}.*choose another folder with -o"):
+        train_resident(NASNET_A, "nasnet", other, seed, "cpu", tmp_path, about)
+    assert (tmp_path / RECORD).read_bytes() == before
+    again = train_resident(NASNET_A, "nasnet", protocol, 0, "cpu", tmp_path, about)
+    assert again["test_acc"] == json.loads(before)["test_acc"], "the same training is made again"
+
+
+def test_a_record_without_a_checkpoint_is_not_replaced_by_another_training(data, tmp_path):
+    one = QUICK.model_copy(update={"epochs": 1})
+    train_transfer(tiny_job(data, tmp_path, one))
+    (tmp_path / CHECKPOINT).unlink()
+    before = (tmp_path / RECORD).read_bytes()
+    with pytest.raises(InputError, match="belongs to another training: seed 3 instead of 4"):
+        train_transfer(tiny_job(data, tmp_path, one, seed=4))
+    assert (tmp_path / RECORD).read_bytes() == before
+    train_transfer(tiny_job(data, tmp_path, one))
+    assert record_of(tmp_path)["curves"]["train_loss"] == json.loads(before)["curves"]["train_loss"]
+
+
 @pytest.mark.slow
 def test_one_process_in_pieces_trains_as_two(data, tmp_path):
     """Weights, not running statistics: those are of what the first process saw. Equal up to float32's order of sums."""
