@@ -17,7 +17,7 @@ from nasbench.cli.options import (
     say_what_is_slow,
     set_option,
 )
-from nasbench.cli.output import is_quiet, say
+from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.plotting import check_pictures
 from nasbench.cli.protocol_changes import protocol_changes
 
@@ -60,7 +60,8 @@ def train(
 
     WHAT is FILE.h5:best, a hash or its first digits (found in FILES or in results/*.h5), JSON as `nasbench show` prints
     it, or a published name such as nasnet-a. A child of a results file is trained as its search trained it, to the bit,
-    unless an option says otherwise. After each epoch the state is saved beside the file: the same command continues an
+    unless an option says otherwise; one that the search stopped early is trained on over all epochs of its protocol, and a
+    note says so. After each epoch the state is saved beside the file: the same command continues an
     interrupted training.
 
     \b
@@ -77,6 +78,11 @@ def train(
         check_pictures(curves, output)  # before a training of hours
     found = find_training(what, files, protocol, changes, seed)
     say_what_is_slow([(found.protocol.precision, [device])])
+    if found.stopped_after:
+        note(
+            f"the search stopped this child after epoch {found.stopped_after}; it is trained over all "
+            f"{found.protocol.epochs} epochs of its protocol, so its scores are others"
+        )
     shown = not is_quiet()
     with termination_as_interrupt():
         try:

@@ -25,11 +25,14 @@ class Training(NamedTuple):
         architecture: the architecture to train.
         protocol: the training protocol.
         seed: training seed, >= 0.
+        stopped_after: epochs after which the search stopped the training of the child that it is of; 0 if the search
+            trained it over all epochs, for other trainings, and where the protocol is not the child's.
     """
 
     architecture: Architecture
     protocol: Protocol
     seed: int
+    stopped_after: int = 0
 
 
 def find_training(
@@ -45,7 +48,8 @@ def find_training(
         seed: training seed; None for that of the child, else 0.
 
     Returns:
-        The training. Without a protocol, changes and a seed it is that of the best child, to the bit.
+        The training. Without a protocol, changes and a seed it is that of the best child, to the bit; if the search
+        stopped it early, up to there: it has all epochs of the protocol.
 
     Raises:
         InputError: when nothing is found, or the protocol or its data has changed since the child was trained.
@@ -67,7 +71,8 @@ def find_training(
     if protocol is not None:
         return Training(architecture, get_protocol(protocol, changes), chosen_seed)
     own, space = _stored(row, names, changes)
-    return Training(space.decode(architecture.choices), own, chosen_seed)
+    stopped_after = 0 if changes else int(row["stop_epoch"])
+    return Training(space.decode(architecture.choices), own, chosen_seed, stopped_after)
 
 
 def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Sequence[str]]:

@@ -68,6 +68,24 @@ def test_the_best_child_of_a_file_and_a_copy_of_it_is_trained_as_that_of_the_fil
     assert all(np.array_equal(values, two[name]) for name, values in one.items())
 
 
+def test_a_child_that_stopped_early_is_trained_on_and_a_note_says_so(tmp_path):
+    fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 3, "filters": 4, "validation": 0.5}
+    search(tiny_plan(strategy="successive_halving", set=fields, budget="1 children", final="none"), tmp_path / "a.h5")
+    row = suite.open(tmp_path / "a.h5").frame().iloc[0]
+    assert row["stop_epoch"] == 1
+    for name, words in enumerate(((f"{tmp_path / 'a.h5'}:best",), (row["hash"], str(tmp_path / "a.h5")))):
+        done = nasbench("train", *words, "--no-test", "-o", str(tmp_path / f"{name}.safetensors"))
+        assert done.code == 0, done.err
+        assert "stopped this child after epoch 1; it is trained over all 3 epochs of its protocol" in done.out
+    model = suite.load_model(tmp_path / "0.safetensors").description
+    assert model.curves["val_acc"][0] == row["val_acc"], "the same training, which goes on"
+    assert len(model.curves["val_acc"]) == 3
+    done = nasbench(
+        "train", row["hash"], str(tmp_path / "a.h5"), "--set", "epochs=1", "-o", str(tmp_path / "c.safetensors")
+    )
+    assert "stopped this child" not in done.out
+
+
 def test_images_are_predicted_as_table_csv_and_json(model, pets, tmp_path):
     bright, dark = str(pets / "test" / "bright" / "0.png"), str(pets / "test" / "dark" / "1.png")
     table = nasbench("predict", str(model), bright, dark)
