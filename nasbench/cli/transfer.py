@@ -17,6 +17,7 @@ from nasbench.cli.output import coloured, is_quiet, say
 from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
+    from nasbench.protocols.protocol import Protocol
     from nasbench.structures import Scale
     from nasbench.transfer.family import Member, Size
     from nasbench.transfer.protocol import TransferProtocol
@@ -117,16 +118,20 @@ def transfer(
     if kind == "folder":
         data, pixels = _sized(data, path, pixels, in_memory)
         path = parse_source(data.partition(":")[2], "folder").path
-    family = [
-        count_member(found.structure, size, _scale(kind, data, path, size, pixels, in_memory), found.skeleton)
+    chosen = {
+        size: _resident_protocol(size, data, protocol, changes) if train and in_memory else None
         for size in parse_sizes(sizes, found.name, found.structure, found.skeleton, found.family)
+    }
+    family = [
+        count_member(found.structure, size, _scale(kind, data, path, size, pixels, resident), found.skeleton)
+        for size, resident in chosen.items()
     ]
     if _speaks():
         _print_counts(found.name, family)
     for member in family if train else ():
         folder = Path(output) / f"{found.name}-{member.size}"
-        if in_memory:
-            _train_resident(found, member, data, protocol, changes, seed, device, processes, folder)
+        if (resident := chosen[member.size]) is not None:
+            _train_resident(found, member, resident, seed, device, processes, folder)
         else:
             _train_folder(found, member, path, pixels, protocol, changes, seed, device, processes, workers, folder)
 
@@ -162,6 +167,8 @@ def _sized(data: str, path: Path, pixels: int | None, in_memory: bool) -> tuple[
             f"the option {sorted(others)[0]}= of {data!r} needs a protocol that holds the images in memory, "
             "e.g. --protocol images"
         )
+    if pixels and source.options.size and pixels != source.options.size:
+        raise InputError(f"--pixels {pixels} and size={source.options.size} of {data!r} differ: give one of them")
     pixels = pixels or source.options.size or None
     if pixels is None and (side := _first_side(source.path)) is not None:
         pixels = side if side <= SMALL_PIXELS else (CIFAR_PIXELS if in_memory else None)
@@ -186,18 +193,20 @@ def _first_side(path: Path) -> int | None:
     return None
 
 
-def _scale(kind: str, data: str, path: Path, size: Size, pixels: int | None, in_memory: bool) -> Scale:
+def _scale(kind: str, data: str, path: Path, size: Size, pixels: int | None, resident: Protocol | None) -> Scale:
+    """Scale of the networks: with the protocol of a training in memory that of its networks, whose stem it may set."""
     from nasbench.transfer.family import CIFAR_PIXELS, cifar_scale, folder_scale, imagenet_scale
 
     if kind in RESIDENT:
         if pixels not in (None, CIFAR_PIXELS):
             raise InputError(f"the images of {kind} have {CIFAR_PIXELS} pixels, got --pixels {pixels}")
-        return cifar_scale(size, RESIDENT[kind])
-    if in_memory:
+        classes = RESIDENT[kind]
+        return cifar_scale(size, classes) if resident is None else resident.scale(CIFAR_PIXELS, 3, classes)
+    if resident is not None:
         from nasbench.data import load_data
 
         images = load_data(data)
-        return cifar_scale(size, len(images.classes), images.size, images.channels)
+        return resident.scale(images.size, images.channels, len(images.classes))
     if kind == "imagenet":
         return imagenet_scale(size, IMAGENET_CLASSES, pixels)
     return folder_scale(size, _classes(path), pixels)
@@ -313,32 +322,35 @@ def _transfer_protocol(name: str, changes: dict[str, str]) -> TransferProtocol:
     return get_transfer_protocol(name, changes)
 
 
+def _resident_protocol(size: Size, data: str, protocol: str | None, changes: dict[str, str]) -> Protocol:
+    """Protocol of a training on data in memory, with the data and the size of the network."""
+    from nasbench.protocols.protocol import get_protocol
+
+    if clash := sorted({"data", "cells", "filters"} & changes.keys()):
+        raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
+    scale = {"data": data, "cells": size.cells, "filters": size.filters}
+    return get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
+
+
 def _train_resident(
     found: Found,
     member: Member,
-    data: str,
-    protocol: str | None,
-    changes: dict[str, str],
+    protocol: Protocol,
     seed: int,
     device: str,
     processes: int,
     folder: Path,
 ) -> None:
     from nasbench.data.fitting import fitted, fitting_in_a_line
-    from nasbench.protocols.protocol import get_protocol
     from nasbench.training.evaluate import checked_data
     from nasbench.transfer.resident import train_resident
 
     if processes > 1:
-        raise InputError(f"{data} is trained on one device, got --processes {processes}")
-    if clash := sorted({"data", "cells", "filters"} & changes.keys()):
-        raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
-    scale = {"data": data, "cells": member.size.cells, "filters": member.size.filters}
-    chosen = get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
-    images = checked_data(chosen, device)
-    if line := fitting_in_a_line(chosen, images):
+        raise InputError(f"{protocol.data} is trained on one device, got --processes {processes}")
+    images = checked_data(protocol, device)
+    if line := fitting_in_a_line(protocol, images):
         say(line, err=True)
-    chosen = fitted(chosen, images)
+    chosen = fitted(protocol, images)
     say_what_is_slow([(chosen.precision, [device])])
     about = {"name": found.name, "size": str(member.size), "skeleton": found.skeleton}
     about["encoding"] = "" if found.architecture is None else found.architecture.to_json()

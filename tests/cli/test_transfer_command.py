@@ -121,6 +121,10 @@ def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
             "not a multiple of the number of processes, 3",
         ),
         (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--device", "cuda:9"), "cuda:9"),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees,size=16", "--pixels", "32"),
+            "--pixels 32 and size=16",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, monkeypatch, words, message):
@@ -243,6 +247,19 @@ def test_any_protocol_trains_on_a_folder(tmp_path, monkeypatch, protocol):
     assert record["protocol"]["data"].endswith(",size=20"), "the shorter side of the first image"
     assert f"{record['params']:,}" in done.out, "the network that was counted"
     assert ("batch_size=16" in done.err) == (protocol == "images")
+
+
+@pytest.mark.parametrize("change", ["stem=imagenet", "skip_reduction_input=true"])
+def test_the_table_counts_the_network_that_the_protocol_builds(tmp_path, monkeypatch, change):
+    monkeypatch.setenv("NASBENCH_DATA", str(tmp_path / "cache"))
+    make_image_folder(tmp_path / "trees")
+    words = ["transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{tmp_path / 'trees'},size=32", "--train"]
+    words += ["--protocol", "images", "--set", "epochs=1", "--set", change, "-o", "out"]
+    done = nasbench(*words, cwd=tmp_path)
+    assert done.code == 0, done
+    record = json.loads((tmp_path / "out" / f"{TINY.hash[:12]}-1@32" / "record.json").read_text())
+    counted = done.out.splitlines()[1].split()
+    assert counted[4:6] == [f"{record['params']:,}", f"{record['mult_adds']:,}"]
 
 
 @pytest.mark.slow
