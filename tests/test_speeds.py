@@ -69,6 +69,14 @@ def test_rates_measured_on_both_win_and_the_newest_counts(tmp_path):
     assert speed_ratio("V100", "cpu", shipped_speeds(), rates).basis.startswith("peaks of single precision")
 
 
+@pytest.mark.parametrize("rate", ["0", "-3", "nan", "inf", "", "fast"])
+def test_a_rate_that_is_none_is_one_line(tmp_path, rate):
+    path = tmp_path / "record.csv"
+    path.write_text(RECORD + f"training of a,1,x,{rate},1,images/s,NVIDIA A100; note,m,2026-01-01,c\n")
+    with pytest.raises(InputError, match=f"line 2: ours is '{rate}', not a number of images per second above 0"):
+        rates_from(str(path), shipped_speeds())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -128,12 +128,11 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
             continue
         place = best_match((row["note"] or "").split(";")[0], [speed.gpu for speed in speeds])
         device = "cpu" if place is None else speeds[place].gpu
-        try:
-            rate = float(row["ours"] or "")
-        except ValueError:
+        rate = _above_zero(row["ours"] or "")
+        if rate is None:
             raise InputError(
-                f"{path!r}, line {rows.line_num}: ours is {row['ours']!r}, not a number of images per second"
-            ) from None
+                f"{path!r}, line {rows.line_num}: ours is {row['ours']!r}, not a number of images per second above 0"
+            )
         found[row["what"], device] = Rate(row["what"], device, rate, row["date"] or "")
     return tuple(found.values())
 
@@ -191,13 +190,19 @@ def _parse(text: str, where: str) -> tuple[Speed, ...]:
 
 def _speed_row(texts: dict[str, str], where: str) -> Speed:
     amount = texts.pop("tflops")
-    try:
-        value = float(amount)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0) or model_of(texts["gpu"]) is None:
+    value = _above_zero(amount)
+    if value is None or model_of(texts["gpu"]) is None:
         raise InputError(
             f"{where}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device with its model, e.g. 'V100', and a "
             "number above 0"
         )
     return Speed(tflops=value, **texts)
+
+
+def _above_zero(text: str) -> float | None:
+    """Number that a text has; None if it is none, not finite, or not above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
