@@ -148,6 +148,7 @@ def run_plans(
     progress_for: Callable[[SearchPlan], Progress],
     take_over: bool = False,
     watcher_for: Callable[[SearchPlan], Watcher | None] = lambda plan: None,
+    reuse_others: bool = True,
 ) -> list[SearchPlan]:
     """Run searches, `jobs` at a time, into one file.
 
@@ -162,6 +163,7 @@ def run_plans(
         take_over: see `store.lock.ResultsLock`.
         watcher_for: function that makes the watcher of a search. A run that its watcher stops is marked as interrupted;
             the others continue.
+        reuse_others: whether scores of other runs in the file may be reused; those of the planned runs may be in any case.
 
     Returns:
         The plans, each with the id that its run has in the file.
@@ -183,8 +185,10 @@ def run_plans(
         for plan in todo:
             if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))
-        own = [str(path)] if stored.exists else []
+        own = [str(path)] if stored.exists and reuse_others else []
         cache = ScoreCache([*own, *cache_files])
+        for row in itertools.chain.from_iterable(() if reuse_others else stored.rows.values()):
+            cache.add(row)
         sink = SharedWriter(writer)
         stop = threading.Event()
         executors: list[Executor] = []

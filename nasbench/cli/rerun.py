@@ -20,7 +20,7 @@ from nasbench.errors import InputError
 def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: str | None, take_over: bool) -> None:
     """Start a stored run again with the same configuration and seeds; every child is trained again, into another file.
 
-    ID is a run's id, or its first digits if only one run of FILE has them.
+    Scores of other runs in that file are not reused. ID is a run's id, or its first digits if only one run of FILE has them.
 
     \b
     Example:
@@ -53,4 +53,4 @@ def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: st
             f"run {stored['run']} of {file} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
             f"{plan.fingerprint}); rerun it with the version and data that made it"
         )
-    run_into(Path(output), [plan], (), jobs=1, take_over=take_over)
+    run_into(Path(output), [plan], (), jobs=1, take_over=take_over, reuse_others=False)

@@ -27,6 +27,18 @@ def test_rerun_gives_the_same_rows(searched: Path, tmp_path: Path) -> None:
     assert stable_rows(tmp_path / "again.h5") == stable_rows(searched)
 
 
+def test_rerun_reuses_no_score_of_another_run_in_its_output(searched: Path, tmp_path: Path) -> None:
+    """The longer search of the same seed begins with the same three children."""
+    longer, output = tiny_plan(budget="4 children", seed=5), tmp_path / "again.h5"
+    search(longer, output)
+    plan = tiny_plan(budget="3 children", seed=5)
+    done = nasbench("rerun", plan.run, str(searched), "-o", str(output))
+    assert done.code == 0, done.err
+    again = [row for row in stable_rows(output) if row["run"] == plan.run]
+    assert again == stable_rows(searched)
+    assert not any(row["cached_from"].startswith(longer.run) for row in again)
+
+
 def test_show_run_prints_configuration_and_provenance(searched: Path) -> None:
     plan = tiny_plan(budget="3 children", seed=5)
     done = nasbench("show", "--run", plan.run, str(searched))
