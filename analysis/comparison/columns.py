@@ -19,7 +19,7 @@ SIZED: Final = (*COMPARED, "params", "mult_adds")
 
 LISTED: Final = (
     *("run", "index", "strategy", "run_seed", "stage", "hash", "status", "counted", "duplicate", "continues"),
-    *("space", "choices", "val_acc", "test_acc", "params", "mult_adds", "device_seconds"),
+    *("stop_epoch", "from_epoch", "space", "choices", "val_acc", "test_acc", "params", "mult_adds", "device_seconds"),
 )
 """Of the list of children in a report, and of its best architectures."""
 

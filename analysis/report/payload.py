@@ -21,6 +21,7 @@ from nasbench.analysis.comparison.groups import group_rows, rows_of_each
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
 from nasbench.scores import judged_by
+from nasbench.store.format.frames import from_the_start
 from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
@@ -223,6 +224,8 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         runs: s and seed, and rows (how many children, one after the other). architectures: hash, params, mult_adds. A
         value for each child: index, architecture, status (a digit each, of `statuses`), flags (a digit each: 1 a
         duplicate, 2 beyond the budget), val, milliseconds of its devices, test (only those there are: place and value).
+        Where trainings stopped early: stop (epochs after which each child stopped, 0 for a whole training). Where some
+        go on: ms_from_start (of those children: place and milliseconds from the first epoch on).
     """
     runs = table.groupby("run", sort=False).agg(
         strategy=("strategy", "first"), seed=("run_seed", "first"), rows=("run", "size")
@@ -255,7 +258,21 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
             "place": tested.tolist(),
             "value": _scores(table["test_acc"].iloc[tested]),
         },
+        **_early_stops(table),
     }
+
+
+def _early_stops(table: pd.DataFrame) -> dict[str, Any]:
+    """What fronts need to know of trainings that stop early and go on; nothing where none does."""
+    found: dict[str, Any] = {}
+    if (table["stop_epoch"] > 0).any():
+        found["stop"] = table["stop_epoch"].astype(int).tolist()
+    places = np.flatnonzero((table["continues"] != "").to_numpy(dtype=bool))
+    if len(places):
+        all_epochs = from_the_start(table[["run", "index", "stage", "continues", "from_epoch", "device_seconds"]])
+        seconds = all_epochs["device_seconds"].iloc[places]
+        found["ms_from_start"] = {"place": places.tolist(), "value": _whole(seconds, SECONDS_UNIT)}
+    return found
 
 
 def _digits(statuses: pd.Series[str]) -> str:

@@ -16,12 +16,15 @@ function decodeChildren(packed) {
   const scoreAt = (value) => (value === null ? NaN : !DATA.score.accuracy ? value : value < 0 ? NaN : value * 1e-5);
   packed.test.place.forEach((at, i) => (test[at] = scoreAt(packed.test.value[i])));
   const known = (value, unit) => (value < 0 ? NaN : value * unit);
+  const seconds = Float64Array.from(packed.ms, (value) => known(value, 1e-3));
+  const secondsFromStart = packed.ms_from_start ? seconds.slice() : seconds; // of all epochs, where children go on
+  packed.ms_from_start?.place.forEach((at, i) => (secondsFromStart[at] = known(packed.ms_from_start.value[i], 1e-3)));
   const { hash, params, mult_adds } = packed.architectures;
   // One hash may have several counts: a table counts operations that no path leads through.
   const numbers = new Map();
   const number = hash.map((one) => numbers.get(one) ?? (numbers.set(one, numbers.size), numbers.size - 1));
   return {
-    count, s, seed, test,
+    count, s, seed, test, seconds, secondsFromStart,
     index: packed.index,
     architecture: Uint32Array.from(packed.architecture, (a) => number[a]),
     hash: packed.architecture.map((a) => hash[a]),
@@ -31,11 +34,11 @@ function decodeChildren(packed) {
     duplicate: [...packed.flags].map((digit) => (digit & 1) === 1),
     counted: [...packed.flags].map((digit) => (digit & 2) === 0),
     val: Float64Array.from(packed.val, scoreAt),
-    seconds: Float64Array.from(packed.ms, (value) => known(value, 1e-3)),
+    epochs: Float64Array.from(packed.index, (_, i) => packed.stop?.[i] || Infinity), // a whole training has the most
   };
 }
 
-// Columns of results files that the page has, by the names that --where knows.
+// Columns of results files that the page has, by the names that --where knows; and the seconds of all epochs, which the plane shows.
 const FIELDS = {
   strategy: { kind: "text", at: (i) => DATA.strategies[CHILDREN.s[i]].name },
   hash: { kind: "text", at: (i) => CHILDREN.hash[i] },
@@ -45,6 +48,7 @@ const FIELDS = {
   ...Object.fromEntries(Object.entries({
     run_seed: CHILDREN.seed, index: CHILDREN.index, val_acc: CHILDREN.val, test_acc: CHILDREN.test, params: CHILDREN.params,
     mult_adds: CHILDREN.mult_adds, device_seconds: CHILDREN.seconds,
+    ...(CHILDREN.secondsFromStart === CHILDREN.seconds ? {} : { device_seconds_from_start: CHILDREN.secondsFromStart }),
   }).map(([name, values]) => [name, { kind: "number", at: (i) => values[i] }])),
 };
 const HASH_DIGITS = Math.max(0, ...CHILDREN.hash.slice(0, 1).map((hash) => hash.length));

@@ -4,7 +4,11 @@
 const COSTS = {
   params: { label: "parameters", values: CHILDREN.params, field: "params" },
   mult_adds: { label: "multiply-adds for one image", values: CHILDREN.mult_adds, field: "mult_adds" },
-  seconds: { label: `${DATA.seconds_unit} to train`, values: CHILDREN.seconds, field: "device_seconds" },
+  seconds: {
+    label: `${DATA.seconds_unit} to train`,
+    values: CHILDREN.secondsFromStart,
+    field: CHILDREN.secondsFromStart === CHILDREN.seconds ? "device_seconds" : "device_seconds_from_start",
+  },
 };
 const SCORES = {
   val: { label: DATA.score.val, values: CHILDREN.val, field: "val_acc" },
@@ -27,19 +31,21 @@ function startPareto() {
   drawnToWidth(host, draw);
 }
 
-// The mean of each hash of a strategy over the children left, as the analyses do it.
+// The mean of each hash of a strategy over the children left, as the analyses do it: of trainings that stopped after different epochs over
+// the longest ones, because scores after few epochs are no scores of the architecture.
 function planePoints(cost, score) {
   const groups = new Map();
   for (const i of filter.places) {
     const y = oriented(score.values[i]), x = cost.values[i];
     if (!CHILDREN.counted[i] || CHILDREN.status[i] !== "ok" || Number.isNaN(y) || !(x > 0)) continue;
     const key = CHILDREN.s[i] * 4294967296 + CHILDREN.architecture[i];
-    const group = groups.get(key);
-    if (group) {
+    const group = groups.get(key), epochs = CHILDREN.epochs[i];
+    if (group && group.epochs > epochs) continue;
+    if (group && group.epochs === epochs) {
       group.n += 1;
       group.cost += x;
       group.score += y;
-    } else groups.set(key, { s: CHILDREN.s[i], hash: CHILDREN.hash[i], child: i, n: 1, cost: x, score: y });
+    } else groups.set(key, { s: CHILDREN.s[i], hash: CHILDREN.hash[i], child: i, epochs, n: 1, cost: x, score: y });
   }
   const points = [...groups.values()];
   for (const point of points) {
@@ -108,6 +114,7 @@ function drawPlane(host, cost, score) {
   const describe = (point) => [point.hash, [
     [null, cost.label, grouped(Math.round(point.cost * 100) / 100)],
     [null, score.label, percentOf(oriented(point.score))],
+    ...(point.epochs < Infinity ? [[null, "training stopped after epoch", grouped(point.epochs)]] : []),
     ...points.filter((other) => other.hash === point.hash).map((other) => [other.s, DATA.strategies[other.s].name,
       (other.n === 1 ? "1 child" : `mean of ${grouped(other.n)} children`) + (other.score === point.score ? "" : `, ${percentOf(oriented(other.score))}`)]),
     [null, onFront.has(point) ? "on the front" : "dominated", ""],
