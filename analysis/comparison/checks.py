@@ -478,6 +478,33 @@ def of_surrogates(runs: pd.DataFrame) -> list[str]:
     return list(notes)
 
 
+def unfinished_note(runs: pd.DataFrame) -> str:
+    """Name the runs that did not end by themselves.
+
+    Args:
+        runs: the runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        A sentence; "" if all are complete.
+    """
+    unfinished = runs.loc[runs["status"] != "complete", ["strategy", "seed", "status"]]
+    which = [f"{strategy} seed {seed} ({status})" for strategy, seed, status in unfinished.values]
+    return f"Unfinished: {', '.join(which)}." if which else ""
+
+
+def budgets_note(runs: pd.DataFrame) -> str:
+    """Name the budgets of searches, where these differ: with more of it, a search finds more.
+
+    Args:
+        runs: the runs (`store.format.schema.RUN_COLUMNS`); complete tables have no budget.
+
+    Returns:
+        A sentence; "" for one budget.
+    """
+    several = _several(runs.loc[(runs["strategy"] != TABLE) & (runs["budget"] != ""), "budget"])
+    return f"Different budgets: {several}." if several else ""
+
+
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
@@ -488,14 +515,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     if not repeated.empty:
         which = sorted({f"{strategy} seed {seed}" for strategy, seed in zip(repeated["strategy"], repeated["seed"])})
         notes.append(f"Several runs of the same strategy and seed, with other options or budgets: {', '.join(which)}.")
-    unfinished = runs[runs["status"] != "complete"]
-    if not unfinished.empty:
-        which = [
-            f"{strategy} seed {seed} ({status})"
-            for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
-        ]
-        notes.append(f"Unfinished: {', '.join(which)}.")
-    notes += of_surrogates(runs)
+    notes += [*filter(None, [unfinished_note(runs)]), *of_surrogates(runs)]
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
     notes += _not_known(runs)

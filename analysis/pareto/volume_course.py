@@ -11,6 +11,7 @@ import pandas as pd
 from nasbench.analysis.comparison.anytime import By, budget_label, hours_unit, spans_decades, trajectories
 from nasbench.analysis.comparison.bands import bands, with_simultaneous
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
+from nasbench.analysis.comparison.reaching import require_finished
 from nasbench.analysis.inference.equivalence import POWER
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.analysis.inference.verdicts import NOT_SHOWN
@@ -45,7 +46,7 @@ def volume_courses(
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), with measured objectives as columns.
-        runs: their runs (`store.format.schema.RUN_COLUMNS`), with those that have no counted child.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), complete, with those that have no counted child.
         objectives: two or three names.
         corner: objective -> its worst value; points beyond it do not count.
         score: accuracy column of the children in the search, e.g. "val_acc".
@@ -57,7 +58,8 @@ def volume_courses(
         counted child; a run that ended keeps its value), spent (by the run until its last child), unit.
 
     Raises:
-        InputError: for a score of final trainings, for complete tables, or where what was spent is not known.
+        InputError: for a score of final trainings, for complete tables, for an unfinished run, or where what was spent is not
+            known.
     """
     if score.startswith("test"):
         raise InputError(
@@ -66,6 +68,7 @@ def volume_courses(
     searched = frame[frame["strategy"] != TABLE]
     if searched.empty:
         raise InputError("a complete table has no course: volumes over the budget are of searches")
+    require_finished(runs[runs["strategy"] != TABLE], "a hypervolume over the budget")
     course = trajectories(searched, runs[runs["run"].isin(set(searched["run"]))], by)
     if course["spent"].isna().any():
         raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")

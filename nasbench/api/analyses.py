@@ -164,7 +164,7 @@ def pareto(
         >>> bool(found.data["front"].any())
         True
     """
-    from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.comparison.checks import budgets_note, require_columns, unfinished_note
     from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto import objectives as fronts
     from nasbench.analysis.pareto.objective_plots import plot_objectives
@@ -203,6 +203,7 @@ def pareto(
     left_out = without_score(frame, score)
     notes = (
         *([f"{left_out:,} children without a score are not shown."] if left_out else []),
+        *filter(None, [unfinished_note(all_runs), budgets_note(all_runs)]),
         *(f"{line}." for line in how),
         *filter(None, [fronts.unmeasured_note(points), fronts.lost_note(single)]),
         f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "

@@ -480,7 +480,7 @@ def pareto(
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
       nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
     """
-    from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.comparison.checks import budgets_note, require_columns, unfinished_note
     from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
@@ -516,6 +516,7 @@ def pareto(
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
+    notes += filter(None, [unfinished_note(runs), budgets_note(runs)])
     if len(chosen) > 1:
         single = next((option for option, given in (("--reference", reference), ("--over", over)) if given), "")
         if single:

@@ -12,6 +12,8 @@ from commands import nasbench
 import nasbench as api
 from nasbench.cli.main import nasbench as group
 from nasbench.errors import InputError
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
 
 CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
 
@@ -90,3 +92,46 @@ def test_volumes_of_runs_of_several_budgets_are_not_compared(tmp_path):
     assert "the runs have several budgets (20 children, 10 children): choose one by --where" in done.err
     with pytest.raises(InputError, match="several budgets"):
         api.pareto(files, ["error", "params"], over="children")
+    for form in (
+        ("--objectives", "error,params"),
+        (),
+        ("--objectives", "error,params", "--objectives", "error,mult_adds"),
+    ):
+        done = nasbench("pareto", *files, *form, "-o", str(tmp_path / "fronts"))
+        assert "Different budgets: 10 children / 20 children." in done.out
+        assert "Different budgets: 10 children / 20 children." in (tmp_path / "fronts.txt").read_text()
+    found = api.pareto(files, ["error", "params"])
+    assert "Different budgets: 10 children / 20 children." in found.notes
+    assert not [note for note in api.pareto(files[0]).notes if "budgets" in note or "Unfinished" in note]
+
+
+def test_an_unfinished_run_is_named_and_not_tested(tmp_path):
+    """What it would have found with the rest of its budget is not known."""
+    file = str(tmp_path / "r.h5")
+    nasbench(
+        "replay",
+        "--table",
+        "digits201-2",
+        "--strategy",
+        "random",
+        "--seeds",
+        "3",
+        "--budget",
+        "20 children",
+        "-o",
+        file,
+    )
+    with Results(file) as results:
+        (run,) = results.runs().query("seed == 1").to_dict("records")
+    with ResultsWriter(file) as writer:
+        writer.put_run({**run, "status": "interrupted"})
+    for form in ((), ("--objectives", "error,params")):
+        done = nasbench("pareto", file, *form, "-o", str(tmp_path / "p"))
+        assert done.code == 0
+        assert "Unfinished: random seed 1 (interrupted)." in done.out
+    assert "Unfinished: random seed 1 (interrupted)." in api.pareto(file).notes
+    done = nasbench("pareto", file, "--objectives", "error,params", "--over", "children", "-o", str(tmp_path / "p"))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "a hypervolume over the budget needs whole runs, and 1 of 3 are not" in done.err
+    with pytest.raises(InputError, match="needs whole runs"):
+        api.pareto(file, over="children")
