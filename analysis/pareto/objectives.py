@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -178,14 +178,15 @@ def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
     """Parse a reference point: a comma-separated list with one number per objective.
 
     Args:
-        text: comma-separated numbers.
+        text: comma-separated numbers as people know them: of a quantity of which more is better the value, not its negative.
         objectives: names of the objectives, in the same order.
 
     Returns:
-        Objective -> its worst value.
+        Objective -> its worst value, negated as the objective is.
 
     Raises:
-        InputError: for another number of values, or a value that is not a positive number.
+        InputError: for another number of values, or a value that is not a positive number; a quantity of which more is better
+            may have any.
     """
     parts = [part.strip() for part in text.split(",")]
     try:
@@ -193,14 +194,27 @@ def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
     except ValueError:
         values = []
     wrong = [
-        not math.isfinite(value) or (value <= 0 and not name.startswith(_NEGATED))
-        for name, value in zip(objectives, values)
+        not math.isfinite(value) or (value <= 0 and not is_negated(name)) for name, value in zip(objectives, values)
     ]
     if len(values) != len(objectives) or any(wrong):
-        raise InputError(
-            f"--reference takes a positive number for each of {', '.join(objectives)}, e.g. 1,1e6; got {text!r}"
-        )
-    return dict(zip(objectives, values))
+        any_number = [natural_name(name) for name in objectives if is_negated(name)]
+        names = ", ".join(natural_name(name) for name in objectives)
+        but = f" (any number for {', '.join(any_number)})" if any_number else ""
+        raise InputError(f"--reference takes a positive number for each of {names}{but}, e.g. 1,1e6; got {text!r}")
+    return {name: -value if is_negated(name) else value for name, value in zip(objectives, values)}
+
+
+def reference_text(corner: Mapping[str, float]) -> str:
+    """Write a reference point in the numbers that `parse_reference` reads.
+
+    Args:
+        corner: objective -> its worst value, as the volumes take it.
+
+    Returns:
+        Names and numbers, e.g. "error 1, params 1e+06".
+    """
+    natural = {name: 0.0 - value if is_negated(name) else value for name, value in corner.items()}
+    return ", ".join(f"{natural_name(name)} {value:g}" for name, value in natural.items())
 
 
 def objective_points(
@@ -309,9 +323,21 @@ def is_negated(name: str) -> bool:
     return name not in OBJECTIVES and name.startswith(_NEGATED)
 
 
+def natural_name(name: str) -> str:
+    """Name of the quantity of an objective.
+
+    Args:
+        name: name of an objective.
+
+    Returns:
+        The name without the sign of a negated one.
+    """
+    return name.removeprefix(_NEGATED) if is_negated(name) else name
+
+
 def _natural(name: str, labels: dict[str, str]) -> str:
     """Label of a measured quantity; axes run from better to worse values, so that the arrow points to their start."""
-    label = labels[name.removeprefix(_NEGATED)]
+    label = labels[natural_name(name)]
     return f"{label} (← higher is better)" if is_negated(name) else label
 
 

@@ -206,8 +206,7 @@ def pareto(
         *filter(None, [unfinished_note(all_runs), budgets_note(all_runs)]),
         *(f"{line}." for line in how),
         *filter(None, [fronts.unmeasured_note(points), fronts.lost_note(single)]),
-        f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
-        "costs: larger is better.",
+        f"Hypervolume up to {fronts.reference_text(corner)}, of the logarithms (base 10) of costs: larger is better.",
     )
     surfaces = fronts.surfaces_of_runs(single, names)
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
@@ -224,6 +223,7 @@ def _volumes_over(
     seed: int,
 ) -> Analysis:
     from nasbench.analysis.pareto import volume_course as course
+    from nasbench.analysis.pareto.objectives import reference_text
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.runners.search.budget_of_runs import one_budget
 
@@ -231,8 +231,7 @@ def _volumes_over(
     courses = course.volume_courses(frame, runs, names, corner, score, over)
     data = course.volume_bands(courses, seed)
     notes = (
-        f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
-        "costs: larger is better.",
+        f"Hypervolume up to {reference_text(corner)}, of the logarithms (base 10) of costs: larger is better.",
         *course.comparison_lines(course.volume_tests(courses)),
     )
     about = describe_rows(frame, (score,) if "error" in names else (), len(runs))

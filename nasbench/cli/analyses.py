@@ -442,7 +442,8 @@ def _cost_of_published(
     "--reference",
     default=None,
     metavar="A,B[,C]",
-    help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
+    help="Reference point of the hypervolume: the worst value of each objective, in its own direction and unit  [error 1; cost: "
+    "next power of ten; more is better: the least].",
 )
 @click.option(
     "--over",
@@ -482,7 +483,7 @@ def pareto(
     """
     from nasbench.analysis.comparison.checks import budgets_note, require_columns, unfinished_note
     from nasbench.analysis.comparison.columns import SIZED
-    from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
+    from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, reference_text, with_measured
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
     from nasbench.errors import InputError
@@ -526,8 +527,9 @@ def pareto(
         frame, names, how = with_measured(frame, chosen[0], measured)
         notes.extend(f"{line}." for line in how)
         corner = _corner(frame, names, score, reference)
-        units = ", ".join(f"{name} {corner[name]:g}" for name in names)
-        notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
+        notes.append(
+            f"Hypervolume up to {reference_text(corner)}, of the logarithms (base 10) of costs: larger is better."
+        )
         if over is None:
             table, data, figure = _objectives(frame, runs, names, score, corner, seed, notes, how)
         else:

@@ -19,6 +19,7 @@ from nasbench.analysis.pareto.objectives import (
     parse_objectives,
     parse_reference,
     reference_point,
+    reference_text,
     run_volumes,
 )
 from nasbench.analysis.plotting import saving
@@ -186,6 +187,19 @@ def test_references(text):
     assert parse_reference("1,1e6", ("error", "params")) == {"error": 1.0, "params": 1e6}
     with pytest.raises(InputError, match="positive number for each of error, params"):
         parse_reference(text, ("error", "params"))
+
+
+def test_a_reference_of_a_quantity_of_which_more_is_better_is_its_own_value():
+    """Up to SSIM 0.2 and 100 mJ, a network of SSIM 0.7 and 10 mJ dominates 0.5 of SSIM times one decade of energy."""
+    names = ("-val_ssim", "energy")
+    corner = parse_reference("0.2,100", names)
+    assert reference_text(corner) == "val_ssim 0.2, energy 100"
+    points = pd.DataFrame({"strategy": "random", "hash": ["a", "b"], "-val_ssim": [-0.7, -0.1], "energy": [10.0, 1.0]})
+    assert objective_volumes(points, names, corner).iloc[-1]["hypervolume"] == pytest.approx(0.5)
+    assert reference_text(parse_reference("-50,100", ("-elbo", "energy"))) == "elbo -50, energy 100"
+    assert reference_text(reference_point(points, names)) == "val_ssim 0.1, energy 100"
+    with pytest.raises(InputError, match=r"each of val_ssim, energy \(any number for val_ssim\)"):
+        parse_reference("0.2,-1", names)
 
 
 @pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds"), ("params", "error")])
