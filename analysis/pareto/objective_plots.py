@@ -101,6 +101,8 @@ def _natural_ticks(axis: Any, name: str) -> None:
 def _is_log(data: pd.DataFrame, name: str) -> bool:
     if objective_of(name).log:
         return True
+    if is_negated(name):  # its values are those of a score, of either sign, and not a part of 1 as errors are
+        return False
     low, high = float(data[name].min()), float(data[name].max())
     return low > 0 and high / low > LOG_ERROR_RATIO
 

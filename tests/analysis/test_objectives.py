@@ -124,6 +124,21 @@ def test_a_quantity_of_which_more_is_better_is_drawn_as_it_is():
     assert not any("-" in text or "\u2212" in text for text in ticks)
 
 
+@pytest.mark.parametrize("objectives", [("error", "-elbo"), ("-elbo", "params"), ("-elbo", "params", "error")])
+def test_a_negative_quantity_of_which_more_is_better_keeps_its_sign(objectives):
+    """Evidence lower bounds from -50 to -1 nats: their negatives are positive and span more than a decade, as errors may."""
+    data = points().assign(**{"-elbo": np.geomspace(1.0, 50.0, len(points()))})
+    data.attrs["labels"] = {"-elbo": "elbo (nats) (← higher is better)"}
+    figure = plot_objectives(objective_front(data, objectives), objectives, attainment(data, objectives))
+    figure.draw_without_rendering()
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) if "elbo" in axis.get_label_text()]
+    assert len(axes) >= 2
+    for axis in axes:
+        ticks = {axis.major.formatter(place): -place for place in axis.get_majorticklocs().tolist()}
+        assert "-20" in ticks
+        assert {text: float(text) for text in ticks} == pytest.approx(ticks)
+
+
 @pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
 def test_attainment_is_what_so_many_runs_attain(objectives):
     data, names = points(runs=8, children=6), list(objectives)
