@@ -359,9 +359,7 @@ def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
 def _label(rows: pd.DataFrame, height: float) -> tuple[float, str, str]:
     """Height, text and colour of a strategy's label."""
     strategy, last = str(rows["strategy"].iloc[0]), _complete(rows).iloc[-1]
-    n, runs = int(last["n"]), int(last["runs"])
-    text = f"{strategy} (n={n})" if n == runs else f"{strategy} (n={n} of {runs})"
-    return height, text, style.look(strategy).colour
+    return height, f"{strategy} ({style.of_runs(int(last['n']), int(last['runs']))})", style.look(strategy).colour
 
 
 def _budget_axis(ax: Axes, budgets: np.ndarray) -> None:

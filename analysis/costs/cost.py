@@ -58,9 +58,9 @@ def cost_by_strategy(
 
     Returns:
         One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours);
-        <category>_hours, gpu_hours and usd (means over runs, so that the parts add up), gpu_hours_low and
-        gpu_hours_high (range over runs); children, hours_per_child, usd_per_child (median of counted children of the
-        search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target (median
+        <category>_hours, gpu_hours and usd (means over the runs whose hours are known, so that the parts add up; NaN
+        without one), runs_known (number of these), gpu_hours_low and gpu_hours_high (range over runs); children,
+        hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target (median
         over all runs by Kaplan-Meier, those that never reached it censored, as `targets.target_summary` has it; NaN if
         it is beyond the budget), to_target (text).
 
@@ -94,13 +94,15 @@ def cost_by_strategy(
     for strategy in style.in_order(runs["strategy"].unique().tolist()):
         mine, children = runs_of[strategy], children_of.get(strategy, none)
         rate, total = rates[mine], totals[mine]
+        known = mine[~np.isnan(total)]
         devices = sorted(set(devices_of.get(strategy, [])) - {""})
         row: dict[str, Any] = {
             "strategy": strategy,
             "runs": len(mine),
             "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at) + _unpriced(rate),
-            **dict(zip(categories, (np.ascontiguousarray(hours[mine].T).sum(axis=1) / len(mine)).tolist())),
+            **dict(zip(categories, _mean_parts(hours[known]))),
             "unit": unit,
+            "runs_known": len(known),
             "gpu_hours": _mean(total),
             "gpu_hours_low": np.fmin.reduce(total),
             "gpu_hours_high": np.fmax.reduce(total),
@@ -113,6 +115,14 @@ def cost_by_strategy(
             row |= _to_target(reach.iloc[mine], rate, target)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _mean_parts(hours: np.ndarray) -> list[float]:
+    """Mean of each column of hours, [runs, categories]; NaN without a run."""
+    if not len(hours):
+        return [math.nan] * hours.shape[1]
+    means: list[float] = (np.ascontiguousarray(hours.T).sum(axis=1) / len(hours)).tolist()
+    return means
 
 
 def _mean(values: np.ndarray) -> float:
@@ -284,7 +294,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
     places = np.arange(len(data))[::-1]
     left = np.zeros(len(data))
     for category, colour in CATEGORY_COLOURS.items():
-        part = data[f"{category}_hours"].to_numpy(dtype=float)
+        part = data[f"{category}_hours"].fillna(0.0).to_numpy(dtype=float)  # no bar where hours are unknown
         if part.max() > 0:
             ax.barh(
                 places,
@@ -299,22 +309,24 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
             left = left + part
     low, high, mean = (data[name].to_numpy(dtype=float) for name in ("gpu_hours_low", "gpu_hours_high", "gpu_hours"))
     reach = [np.maximum(mean - low, 0), np.maximum(high - mean, 0)]
-    several = data["runs"].to_numpy() > 1
+    several = data["runs_known"].to_numpy() > 1
     whisker: dict[str, Any] = {"fmt": "none", "ecolor": style.ink(), "elinewidth": 0.9, "capsize": 2.5}
     ax.errorbar(mean[several], places[several], xerr=[side[several] for side in reach], **whisker)
-    for place, right, row in zip(places, np.maximum(left, high), data.to_dict("records")):
+    ends = np.fmax(left, high)
+    for place, right, row in zip(places, ends, data.to_dict("records")):
         ax.annotate(
             _bar_text(row), (right, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small"
         )
     several = "table" in data and data["table"].nunique() > 1
     names = [f"{row.strategy}, {row.table}" if several else row.strategy for row in data.itertuples()]
-    ax.set_yticks(places, [f"{name}\n(n={runs})" for name, runs in zip(names, data["runs"])])
+    counts = [style.of_runs(known, runs) for known, runs in zip(data["runs_known"], data["runs"])]
+    ax.set_yticks(places, [f"{name}\n({count})" for name, count in zip(names, counts)])
     for tick, strategy in zip(ax.get_yticklabels(), data["strategy"]):
         tick.set_color(style.look(strategy).colour)
     # Leaves room at the right for the texts, which are about as wide as the longest bar.
     ax.set(
         xlabel=f"{data['unit'].iloc[0]} per run (mean; whisker: range over runs)",
-        xlim=(0, 1.75 * float(np.max(np.maximum(left, high)))),
+        xlim=(0, 1.75 * float(ends.max())),
     )
     ax.set_ylim(-0.6, len(data) - 0.4)
     ax.grid(visible=False, axis="y")
@@ -324,8 +336,10 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _bar_text(row: dict[Any, Any]) -> str:
-    lines = [f"{style.short(row['usd'])} USD per run (mean)"]
-    if row["children"]:
+    if math.isnan(row["gpu_hours"]):
+        return "hours not known"
+    lines = ["USD not known" if math.isnan(row["usd"]) else f"{style.short(row['usd'])} USD per run (mean)"]
+    if not math.isnan(row["usd_per_child"]):
         lines.append(f"{style.short(row['usd_per_child'])} USD per child (median)")
     if "to_target" in row:
         lines.append(f"to reach {row['target']:g}: {row['to_target']}")

@@ -462,6 +462,19 @@ def short(value: float) -> str:
     return f"{value:.3g}" if abs(rounded) < 1000 else f"{value:,.0f}"
 
 
+def of_runs(known: int, runs: int) -> str:
+    """Say how many runs a value is of.
+
+    Args:
+        known: number of runs that have the value.
+        runs: number of all runs.
+
+    Returns:
+        The text, e.g. "n=6", or "n=4 of 6" where some lack it.
+    """
+    return f"n={known}" if known == runs else f"n={known} of {runs}"
+
+
 def say(ax: Axes, text: str) -> None:
     """Write a sentence in place of a plot that has nothing to draw.
 

@@ -158,6 +158,41 @@ def test_runs_that_cost_nothing_are_a_plot_that_says_so(make):
     assert "Nothing was charged" in plot_cost(pd.DataFrame()).axes[0].texts[0].get_text()
 
 
+@pytest.fixture
+def some_unknown(three):
+    """Random search as in `three`, 5 h of training and 2 h of finals on average, and two runs of another strategy that spent NaN."""
+    frame, runs = three
+    other = runs.iloc[:2].assign(run=["u0", "u1"], strategy="evolution", training_hours=np.nan, usd=np.nan)
+    theirs = frame[frame["run"].isin(["r0", "r1"])].assign(strategy="evolution", gpu_hours=np.nan, device="")
+    theirs["run"] = theirs["run"].map({"r0": "u0", "r1": "u1"})
+    return pd.concat([frame, theirs], ignore_index=True), pd.concat([runs, other], ignore_index=True)
+
+
+def test_a_strategy_of_unknown_hours_is_a_row_without_a_bar(some_unknown):
+    data = cost_by_strategy(*some_unknown).set_index("strategy")
+    assert data.loc["random", ["gpu_hours", "training_hours", "runs_known"]].tolist() == [7.0, 5.0, 3]
+    assert data.loc["evolution", ["gpu_hours", "training_hours", "final_hours"]].isna().all()
+    figure = plot_cost(data.reset_index())
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert sorted(bar.get_width() for bar in ax.patches) == [0, 0, 2, 5]
+    texts = dict(zip(data.index, (text.get_text() for text in ax.texts)))
+    assert texts["evolution"] == "hours not known"
+    assert texts["random"].startswith("21 USD per run (mean)")
+    assert ax.get_xlim() == (0, 1.75 * 12)  # the longest whisker
+    assert {label.get_text() for label in ax.get_yticklabels()} == {"random\n(n=3)", "evolution\n(n=0 of 2)"}
+
+
+def test_means_are_of_the_runs_whose_hours_are_known(three):
+    """Without the run of 1 and 2 hours, training takes (4 + 10) / 2 = 7 and final trainings 2 hours: parts add up to 9."""
+    frame, runs = three
+    runs.loc[0, ["training_hours", "usd"]] = np.nan
+    data = cost_by_strategy(frame, runs)
+    row = data.iloc[0]
+    assert (row["training_hours"], row["final_hours"], row["gpu_hours"], row["runs_known"]) == (7.0, 2.0, 9.0, 2)
+    assert plot_cost(data).axes[0].get_yticklabels()[0].get_text() == "random\n(n=2 of 3)"
+
+
 def test_every_category_of_the_ledger_is_drawn(make):
     """The bars of a run add up to what it was charged, so no category may lack a colour or a meaning."""
     from nasbench.analysis.report.tables import CATEGORY_MEANINGS
