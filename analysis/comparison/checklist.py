@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasbench.analysis.comparison.anytime import hours_unit
+from nasbench.analysis.comparison.anytime import hours_unit, search_hours
 from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness, without_own_time
 from nasbench.analysis.plotting import style
 from nasbench.store.format.schema import LEDGER_CATEGORIES, TABLE
@@ -486,6 +486,12 @@ def _whole_time(data: _Data) -> Answer:
         return NOT_APPLICABLE, "no strategy searched here"
     hours = {name: float(data.searches[f"{name}_hours"].sum()) for name in LEDGER_CATEGORIES}
     parts = ", ".join(f"{name} {style.short(value)} h" for name, value in hours.items() if value > 0)
+    lost = data.searches.loc[search_hours(data.searches).isna().to_numpy(), "run"].tolist()
+    if lost:
+        return (
+            NOT_MET,
+            f"{len(lost)} of {len(data.searches)} searches ({_some(lost)}) do not hold what their children cost",
+        )
     free = data.searches.loc[without_own_time(data.searches) & (data.searches["children"] > 0), "run"].tolist()
     if free:
         return (

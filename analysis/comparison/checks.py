@@ -444,14 +444,27 @@ def _not_known(runs: pd.DataFrame) -> list[str]:
         return []
     lacking: dict[str, list[str]] = {}
     for strategy, config in zip(runs["strategy"], map(str, runs["config"])):
-        about = json_object(config).get("import") if '"not_known"' in config else None
-        for what in about.get("not_known", ()) if isinstance(about, dict) else ():
-            lacking.setdefault(str(what), []).append(str(strategy))
+        for what in unknown_of_import(config):
+            lacking.setdefault(what, []).append(str(strategy))
     found = []
     for what, strategies in lacking.items():
         counts = ", ".join(f"{strategies.count(name)} of {name}" for name in dict.fromkeys(strategies))
         found.append(f"Not known of imported searches ({counts}): {what}.")
     return found
+
+
+def unknown_of_import(config: str) -> list[str]:
+    """List what the source of an imported search does not say.
+
+    Args:
+        config: configuration of the run (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        Descriptions, e.g. `store.format.schema.UNKNOWN_SEARCHER`; empty for other runs.
+    """
+    # json is parsed only where it can say so: there may be thousands of runs
+    about = json_object(config).get("import") if '"not_known"' in config else None
+    return list(map(str, about.get("not_known", ()))) if isinstance(about, dict) else []
 
 
 def of_surrogates(runs: pd.DataFrame) -> list[str]:

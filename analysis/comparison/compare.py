@@ -34,14 +34,14 @@ from nasbench.analysis.comparison.bands import (
     title,
     with_simultaneous,
 )
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable, unknown_of_import
 from nasbench.analysis.inference.intervals import ALL_EQUAL
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
 from nasbench.scores import judged_by
 from nasbench.store.format.frames import whole_trainings
-from nasbench.store.format.schema import TABLE
+from nasbench.store.format.schema import TABLE, UNKNOWN_SEARCHER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +78,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         order statistics around it); n_test, test_acc, test_low, test_high, test_interval (of the retrained incumbents);
         children, distinct (counted children and different hashes, totals); duplicates (that repeat an architecture and
         continue no child) and failures, totals among the counted; search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
-        hours); searcher_share (searcher's part of the search's hours, all runs together; NaN where nothing was
-        charged).
+        hours); searcher_share (searcher's part of the search's hours, all runs together that say both; NaN where
+        nothing was charged or none says them).
     """
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(at_the_end(table, ["val_acc", "test_acc"]), on="run", how="left")
@@ -99,6 +99,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     totals = of_run.fillna(0).to_numpy(dtype=np.int64)
     hours = search_hours(runs).to_numpy(dtype=float)  # `last` has the rows of `runs`
     final, usd, searcher_hours = (runs[name].to_numpy(dtype=float) for name in ("final_hours", "usd", "searcher_hours"))
+    searcher_hours = np.where(_without_searcher(runs) | np.isnan(hours), np.nan, searcher_hours)
     values = {measure: last[measure].to_numpy(dtype=float) for measure in ("val_acc", "test_acc")}
     places = last.groupby("strategy", sort=False).indices
     rows = []
@@ -116,7 +117,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}  # turned below
             equal = n > 1 and np.nanmin(scores) == np.nanmax(scores)  # a width of 0 would be no interval
             row[name] = f"n={n}: {ALL_EQUAL}" if equal else interval_name(n, level)
-        search = float(np.nansum(hours[mine]))
+        search = float(hours[mine][~np.isnan(searcher_hours[mine])].sum())
         row |= {
             "children": children,
             "distinct": distinct,
@@ -169,6 +170,13 @@ def counted_notes(frame: pd.DataFrame) -> tuple[str, ...]:
             "epoch that they reached, and the incumbent may be one of them."
         )
     return tuple(notes)
+
+
+def _without_searcher(runs: pd.DataFrame) -> np.ndarray:
+    """Whether the source of each run, an import, does not say the seconds of the strategy itself, [runs]."""
+    if "config" not in runs:
+        return np.zeros(len(runs), dtype=bool)
+    return np.array([UNKNOWN_SEARCHER in unknown_of_import(str(config)) for config in runs["config"]], dtype=bool)
 
 
 def _median(values: np.ndarray) -> float:

@@ -99,7 +99,8 @@ def cost_by_strategy(
         row: dict[str, Any] = {
             "strategy": strategy,
             "runs": len(mine),
-            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at) + _unpriced(rate),
+            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at)
+            + _unpriced(rate, total, charged=prices is None and at is None),
             **dict(zip(categories, _mean_parts(hours[known]))),
             "unit": unit,
             "runs_known": len(known),
@@ -249,17 +250,27 @@ def _priced_at(devices: Sequence[str], rates: Sequence[float], table: PriceTable
     if at is not None:
         return f"hours of {', '.join(devices) or 'no device'}, priced as {price_of(at, table)}"
     if charged:
-        values = [f"{value:.3g}" for value in sorted(set(rates))]
-        return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {', '.join(devices) or 'no device'}"
+        where = ", ".join(devices) or "no device"
+        values = [f"{value:.3g}" for value in sorted(set(rates)) if not math.isnan(value)]
+        if not values:
+            return f"as charged, at a price that is not known, on {where}"
+        return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {where}"
     return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
 
 
-def _unpriced(rates: np.ndarray) -> str:
-    """Say how many runs have no price, and are not in the USD."""
-    unknown = int(np.isnan(rates).sum())
-    if not unknown:
-        return ""
-    return f"; {unknown} of {len(rates)} runs are not in the USD: they charged no child, and do not say on which device they ran"
+def _unpriced(rates: np.ndarray, hours: np.ndarray, charged: bool) -> str:
+    """Say how many runs are not in the USD, and why: their hours are unknown, or what an hour of theirs costs."""
+    unknown = np.isnan(hours)
+    why = (
+        "what they were charged is not known"
+        if charged
+        else "they charged no child, and do not say on which device they ran"
+    )
+    reasons = (
+        (int(unknown.sum()), "how many hours they spent is not known"),
+        (int((np.isnan(rates) & ~unknown).sum()), why),
+    )
+    return "".join(f"; {count} of {len(rates)} runs are not in the USD: {reason}" for count, reason in reasons if count)
 
 
 def _to_target(reaches: pd.DataFrame, rates: np.ndarray, target: float) -> dict[str, Any]:
@@ -281,6 +292,23 @@ def _to_target(reaches: pd.DataFrame, rates: np.ndarray, target: float) -> dict[
     }
 
 
+def nothing_charged(data: pd.DataFrame, unit: str = "device-hours") -> str:
+    """Say why there is no cost to show: nothing was spent, or what was spent is not known.
+
+    Args:
+        data: result of `cost_by_strategy`, no strategy with hours above 0.
+        unit: name of what was spent.
+
+    Returns:
+        The sentence.
+    """
+    free = [] if data.empty else data.loc[data["gpu_hours"].notna(), "strategy"].tolist()
+    if data.empty or len(free) == len(data):
+        return f"Nothing was charged: these runs spent no {unit}."
+    but = f", except of {', '.join(free)}, which spent no {unit}" if free else ""
+    return f"What these runs cost is not known{but}."
+
+
 def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
     """Draw device-hours per run as stacked bars by ledger category, with USD, children and cost of the target as text.
 
@@ -289,7 +317,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
         ax: one plot.
     """
     if data.empty or not data["gpu_hours"].max() > 0:
-        style.say(ax, "Nothing was charged: these runs spent no device-hours.")
+        style.say(ax, nothing_charged(data))
         return
     places = np.arange(len(data))[::-1]
     left = np.zeros(len(data))

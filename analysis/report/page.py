@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.comparison.checklist import checklist_summary
+from nasbench.analysis.costs.cost import nothing_charged
 from nasbench.analysis.costs.cost_on_other_devices import energy_note
 from nasbench.analysis.plotting import style
 from nasbench.analysis.report import tables
@@ -18,7 +19,16 @@ from nasbench.analysis.report.contents import children_with_curves
 from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
 from nasbench.analysis.report.pictures import svg_of
 from nasbench.analysis.report.templates import policy, rendered, static
-from nasbench.analysis.report.wording import children_deck, estimates, facts, findings, headline, lead, setting
+from nasbench.analysis.report.wording import (
+    children_deck,
+    estimates,
+    facts,
+    findings,
+    headline,
+    lead,
+    setting,
+    unpriced,
+)
 from nasbench.errors import InputError, UnknownName
 from nasbench.scores import judged_by
 from nasbench.spaces.stored_choices import decode_stored
@@ -82,6 +92,8 @@ def html_report(found: Contents, now: str) -> str:
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),
+        nothing_charged=nothing_charged(found.cost, "device time"),
+        unpriced=unpriced(found),
         unit=tables.hour_unit(found.cost["gpu_hours"], found.devices).heading,
         cells=cells,
         wide=any(cell["wide"] for cell in cells),

@@ -555,7 +555,7 @@ def cost_bars(found: Contents) -> list[Bar]:
         found: contents of the report.
 
     Returns:
-        One bar per strategy; empty if nothing was charged.
+        One bar per strategy; empty if nothing was charged, or nothing is known of it (`cost.nothing_charged`).
     """
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
@@ -572,7 +572,8 @@ def cost_bars(found: Contents) -> list[Bar]:
             if hours > 0
         ]
         money = f", {usd(row['usd'])} USD" if in_usd else ""
-        bars.append(Bar(row["strategy"], f"{unit.of(row['gpu_hours'])} {unit.name}{money}", shares))
+        words = f"{unit.of(row['gpu_hours'])} {unit.name}{money}" if row["runs_known"] else "hours not known"
+        bars.append(Bar(row["strategy"], words, shares))
     return bars
 
 

@@ -73,7 +73,8 @@ def facts(found: Contents) -> list[Fact]:
         Numbers with their captions.
     """
     runs, children = found.selection.runs, found.children
-    hours = float(run_hours(runs).sum())
+    each = run_hours(runs)
+    hours, known = float(each.sum(min_count=1)), int(each.notna().sum())
     unit = hour_unit(pd.Series([hours]), found.devices)
     counted = children[children["counted"].astype(bool)]
     ok = counted[counted["status"] == "ok"]
@@ -85,13 +86,43 @@ def facts(found: Contents) -> list[Fact]:
         Fact(f"{len(runs):,}", "search" if len(runs) == 1 else "searches"),
         Fact(f"{within:,}", noun if within == total else f"{noun} within the budget, of {total:,}"),
         Fact(f"{counted['hash'].nunique():,}", "different architectures"),
-        Fact(unit.of(hours), unit.name),
-        *([Fact(usd(float(runs["usd"].sum())), "USD")] if priced(found) else []),
+        Fact(unit.of(hours), _of_those_known(unit.name, known, len(runs))),
+        *([_usd_fact(runs["usd"])] if priced(found) else []),
         Fact(
             f"{percent(own.sign * best)} {'%' if own.is_accuracy else own.unit}".rstrip(),
             f"best {own.words('val_acc')}",
         ),
     ]
+
+
+def _usd_fact(charged: pd.Series[float]) -> Fact:
+    known = int(charged.notna().sum())
+    return Fact(usd(float(charged.sum())), _of_those_known("USD", known, len(charged)))
+
+
+def _of_those_known(what: str, known: int, runs: int) -> str:
+    """What a sum over runs is of: a part of them, where others do not say it."""
+    return what if known in (0, runs) else f"{what}, known of {known:,} of {runs:,} searches"
+
+
+def unpriced(found: Contents) -> str:
+    """Say why there are no USD.
+
+    Args:
+        found: contents of a report that is not `tables.priced`.
+
+    Returns:
+        The sentence.
+    """
+    charged, runs = found.selection.runs["usd"], len(found.selection.runs)
+    if charged.isna().all():
+        return "What was charged in USD is not known."
+    said = "No price was set, so nothing was charged in USD"
+    return (
+        f"{said}."
+        if charged.notna().all()
+        else f"{said}; of {int(charged.isna().sum())} of {runs} runs this is not known."
+    )
 
 
 def children_deck(found: Contents) -> str:

@@ -27,6 +27,9 @@ LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "
 SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name not in ("final", "uncounted"))
 """Categories charged to the search's budget. Final training comes after the search; "uncounted" is what the search spent
 on children that its budget did not cover. Both are reported separately."""
+UNKNOWN_SEARCHER = "the seconds of the strategy itself"
+"""What the configuration of an imported search lists (import, not_known) if its source does not say them; its
+searcher_hours are then 0."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from nasbench.errors import InputError
 from nasbench.scores import HIGHER, LOWER
 from nasbench.spaces.base import Architecture
 from nasbench.store.format.quantities import Quantity
-from nasbench.store.format.schema import CURVES
+from nasbench.store.format.schema import CURVES, UNKNOWN_SEARCHER
 from nasbench.tabular.importers.importer_base import Collector, Group, Order, Search
 
 UNFINISHED: Final = "unfinished"
@@ -326,7 +326,7 @@ def _unknown(charged: bool, at_once: int) -> list[str]:
     """What a comparison needs and the log does not have."""
     lacking = [] if charged else ["what children cost"]
     lacking += [] if at_once else ["how many children were in training at once"]
-    return [*lacking, "the seconds of the strategy itself"]
+    return [*lacking, UNKNOWN_SEARCHER]
 
 
 def iso_time(moment: float) -> str:
