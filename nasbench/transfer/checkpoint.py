@@ -128,7 +128,7 @@ def require_record_of(folder: Path, identity: dict[str, Any]) -> None:
 
 def _flat(entries: dict[str, Any]) -> dict[str, Any]:
     """Entries of a record, those of objects by the names of both: {"data": {"digest": 1}} is {"data digest": 1}."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in entries.items():
         flat |= {f"{name} {key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
     return flat

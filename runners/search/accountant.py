@@ -114,9 +114,9 @@ class Accountant:
         what was spent before, the child and the searcher. The child's own share does not say it: one from the cache may
         have been trained with another.
         """
-        ours = row["searcher_seconds"] * self._share
+        ours = float(row["searcher_seconds"] * self._share)
         spent = row["spent_gpu_hours"] * SECONDS_PER_HOUR
-        noted = spent - self.ledger.search_seconds - charged
+        noted = float(spent - self.ledger.search_seconds - charged)
         rounding = 1e-9 * max(spent, 1.0)
         return noted if noted >= 0 and abs(noted - ours) > rounding else ours  # NaN, of no row of ours, is neither
 

@@ -205,8 +205,7 @@ def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
     """
     made = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}")
     jobs = made.get(_AT_ONCE)
-    known = isinstance(jobs, int) and not isinstance(jobs, bool) and jobs >= 1
-    return Command(jobs=jobs if known else runs_per_device)
+    return Command(jobs=jobs if type(jobs) is int and jobs >= 1 else runs_per_device)
 
 
 @dataclass(frozen=True)
