@@ -64,4 +64,5 @@ def test_a_run_that_was_stored_with_an_infinite_number_goes_on_under_its_id(tmp_
     path = interrupt(tmp_path / "a.h5", plan)
     with Results(path) as results:
         assert f'"{name}":null' in results.runs()["config"].iloc[0]
-    assert plans_to_resume(path) == [plan]
+    (resumed,) = plans_to_resume(path)
+    assert (resumed.config, resumed.run) == (plan.config, plan.run)
