@@ -181,7 +181,8 @@ def run_plans(
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in stored.plans if plan.run not in stored.complete]
-        todo = [plan.among(jobs, min(jobs, len(todo))) for plan in todo]  # as many searches share the devices
+        # As many searches share the devices.
+        todo = [plan.among(jobs, min(jobs, len(todo))).reusing(cache_files) for plan in todo]
         for plan in todo:
             if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))

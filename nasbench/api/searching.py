@@ -25,7 +25,7 @@ from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_new, with_source
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.resuming import plans_to_resume
+from nasbench.runners.search.resuming import by_cache_files, plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
 from nasbench.runners.strategies.advice import advice_on
 from nasbench.runners.suite import run_plans
@@ -217,6 +217,7 @@ def resume(
     callbacks: Sequence[CallbackLike] | CallbackLike = (),
     progress: bool = True,
     jobs: int = 1,
+    cache: Sequence[PathLike] | None = None,
     take_over: bool = False,
 ) -> list[Run]:
     """Continue the unfinished searches of a results file, as if they had never stopped. As `nasbench resume`.
@@ -234,14 +235,15 @@ def resume(
         progress: as for `search`.
         jobs: searches at the same time, >= 1; more than one needs runs with the executor "local" or "ray", and no
             callbacks.
+        cache: other results files whose scores may be reused; None for those with which a run began.
         take_over: as for `search`.
 
     Returns:
         The continued runs; empty when every run was complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered, or its protocol, data or strategy's file has
-            changed.
+        InputError: when there is no such run, its strategy is not registered, its protocol, data or strategy's file has
+            changed, or a file is gone whose scores it reused.
         MissingResults, StoreError: when there is no such file, or it cannot be read or written.
         KeyboardInterrupt: after the runs were marked as interrupted.
 
@@ -261,7 +263,11 @@ def resume(
     if not plans:
         finish_packing(path, take_over)
         return []
-    return run_with_callbacks(Path(path), plans, called, (), jobs, progress, take_over)
+    runs: dict[str, Run] = {}
+    for files, group in by_cache_files(path, plans, cache):
+        done = run_with_callbacks(Path(path), group, called, files, jobs, progress, take_over)
+        runs.update({each.id: each for each in done})
+    return [runs[plan.run] for plan in plans]
 
 
 def run_with_callbacks(

@@ -247,6 +247,13 @@ def run(
     "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Number of searches at the same time."
 )
 @click.option(
+    "--cache",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Other results files whose scores may be reused  [those with which a run began].",
+)
+@click.option("--no-cache", is_flag=True, help="Reuse no scores of other results files.")
+@click.option(
     "--strategy",
     "strategies",
     multiple=True,
@@ -263,6 +270,8 @@ def resume(
     devices: str | None,
     address: str | None,
     jobs: int,
+    cache: Sequence[str],
+    no_cache: bool,
     strategies: Sequence[str],
     changed_strategy: bool,
     take_over: bool,
@@ -277,9 +286,11 @@ def resume(
       nasbench resume results/mine.h5 --strategy mine.py:Mine
     """
     from nasbench.api.strategies import given_strategy
-    from nasbench.runners.search.resuming import plans_to_resume
+    from nasbench.runners.search.resuming import by_cache_files, plans_to_resume
     from nasbench.store.writer import finish_packing
 
+    if cache and no_cache:
+        raise InputError("--cache names files whose scores may be reused, and --no-cache forbids it; give one of them")
     given = [given_strategy(each) for each in strategies]
     plans = plans_to_resume(file, run_id, devices, address, {each.name: each.kind for each in given}, changed_strategy)
     if not plans:
@@ -290,7 +301,8 @@ def resume(
             )
         say(f"{file}: nothing to resume, every run is complete")
         return
-    run_into(Path(file), plans, (), jobs, take_over)
+    for files, group in by_cache_files(file, plans, cache if cache or no_cache else None):
+        run_into(Path(file), group, files, jobs, take_over)
 
 
 def run_into(

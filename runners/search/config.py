@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -192,10 +193,12 @@ class Command:
     Args:
         jobs: searches at the same time of the command for which `runs_per_device` was given, >= 1; 0: not known yet.
         runs_at_once: searches that share the devices now, >= 1; 0: as many as `runs_per_device` says.
+        cache_files: other results files whose scores may be reused, as absolute paths.
     """
 
     jobs: int = 0
     runs_at_once: int = 0
+    cache_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -282,6 +285,18 @@ class SearchPlan:
         given = self.command.jobs or jobs
         runs = max(1, round(self.config.runs_per_device * at_once / given))
         return replace(self, command=replace(self.command, jobs=given, runs_at_once=runs))
+
+    def reusing(self, files: Iterable[str | os.PathLike[str]]) -> SearchPlan:
+        """Return the plan as one of a command that reuses the scores of other results files.
+
+        Args:
+            files: the files, or patterns of them.
+
+        Returns:
+            The plan; its run notes where the files are, unless it uses no cache.
+        """
+        places = [] if self.config.cached == "off" else [os.path.abspath(file) for file in files]
+        return replace(self, command=replace(self.command, cache_files=tuple(places)))
 
     @property
     def title(self) -> str:

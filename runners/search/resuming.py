@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.rows import stored_command
 from nasbench.runners.strategies import STRATEGIES, Strategy
 from nasbench.runners.strategies.source_files import names_a_file, source_of
+from nasbench.store.errors import MissingResults
 from nasbench.store.format.schema import TABLE
 from nasbench.store.query import Results
 from nasbench.texts import stored_object
@@ -90,6 +92,40 @@ def _plan(
             "version and data that made it"
         )
     return replace(plan, command=stored_command(stored, config.runs_per_device))
+
+
+def by_cache_files(
+    path: str | os.PathLike[str], plans: Sequence[SearchPlan], given: Iterable[str | os.PathLike[str]] | None = None
+) -> list[tuple[tuple[str, ...], list[SearchPlan]]]:
+    """Group plans by the other results files whose scores they may reuse: those with which their runs began.
+
+    Args:
+        path: the results file of the runs.
+        plans: plans of `plans_to_resume`.
+        given: other files than those with which the runs began; None for the same.
+
+    Returns:
+        (files, plans that may reuse their scores), in the order of the plans.
+
+    Raises:
+        InputError: when a file with which a run began is not there any more; the message says how to go on.
+        StoreError: when such a file cannot be read.
+    """
+    if given is not None:
+        return [(tuple(os.fspath(file) for file in given), list(plans))]
+    groups: dict[tuple[str, ...], list[SearchPlan]] = {}
+    for plan in plans:
+        groups.setdefault(plan.command.cache_files, []).append(plan)
+    for files, group in groups.items():
+        try:
+            with Results(files) if files else nullcontext():
+                pass
+        except MissingResults as error:
+            raise InputError(
+                f"run {group[0].run} of {path} began with scores of other files, and {error}; name them where they are "
+                "now (--cache FILE, in Python cache=[FILE]), or go on without (--no-cache, cache=[])"
+            ) from None
+    return list(groups.items())
 
 
 def require_same_file(

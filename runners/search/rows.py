@@ -20,6 +20,7 @@ from nasbench.training.evaluation import Evaluation
 # Names in the provenance of a run.
 _WITHOUT_ROW = "uncounted_device_seconds_without_row"
 _AT_ONCE = "searches_at_once"
+_CACHE = "cache_files"
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
 
 
@@ -187,10 +188,10 @@ def search_run_row(
 
 
 def _noted_command(plan: SearchPlan) -> dict[str, Any]:
-    """What the provenance keeps of the command: the number of searches at once, unless it was never more than one."""
-    jobs = plan.command.jobs
+    """What the provenance keeps of the command: its cache files, and how many searches ran at once, if ever several."""
+    jobs, files = plan.command.jobs, list(plan.command.cache_files)
     several = max(jobs, plan.config.runs_per_device, plan.command.runs_at_once) > 1
-    return {_AT_ONCE: jobs} if jobs and several else {}
+    return {**({_AT_ONCE: jobs} if jobs and several else {}), **({_CACHE: files} if files else {})}
 
 
 def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
@@ -201,11 +202,15 @@ def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
         runs_per_device: the number in its configuration, >= 1.
 
     Returns:
-        The command. Versions that did not store the number of searches at the same time took it for `runs_per_device`.
+        The command. Versions that did not store the number of searches at the same time took it for `runs_per_device`;
+        those that did not store cache files have none.
     """
     made = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}")
     jobs = made.get(_AT_ONCE)
-    return Command(jobs=jobs if type(jobs) is int and jobs >= 1 else runs_per_device)
+    known = jobs if type(jobs) is int and jobs >= 1 else runs_per_device
+    files = made.get(_CACHE)
+    named = tuple(files) if isinstance(files, list) and all(isinstance(file, str) and file for file in files) else ()
+    return Command(jobs=known, cache_files=named)
 
 
 @dataclass(frozen=True)

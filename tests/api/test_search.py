@@ -159,6 +159,55 @@ def test_an_object_stands_for_its_class_options_and_seed(tiny, tmp_path):
         tiny(strategy=Coin(space, 5), seed=6)
 
 
+def cached_and_charged(run) -> tuple[int, float]:
+    """Children whose score was in another file, and the hours that were charged for all."""
+    children = run.frame("search")
+    return int((children["cached_from"] != "").sum()), float(children["gpu_hours"].sum())
+
+
+def test_a_resumed_run_reuses_the_scores_that_it_began_with(tiny, tmp_path):
+    """Every child is in another file, and a score from there is free: stopped or not, the run is charged nothing."""
+    tiny(output=tmp_path / "there.h5")
+    run = tiny(cache=[tmp_path / "there.h5"], cached="free", final="none", callbacks=stop_after(2))
+    assert (run.status, cached_and_charged(run)) == ("interrupted", (2, 0.0))
+    (resumed,) = nasbench.resume(tmp_path / "a.h5", progress=False)
+    assert (resumed.status, cached_and_charged(resumed)) == ("complete", (6, 0.0))
+
+
+def test_a_run_whose_cache_is_gone_is_resumed_only_where_that_is_said(tiny, tmp_path):
+    there, away = tmp_path / "there.h5", tmp_path / "away.h5"
+    tiny(output=there)
+    given = {"cache": [there], "cached": "free", "final": "none", "callbacks": stop_after(2)}
+    for name in ("a.h5", "b.h5"):
+        tiny(output=tmp_path / name, **given)
+    there.rename(away)
+    done = commands.nasbench("resume", str(tmp_path / "a.h5"))
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert f"{there}: no such results file" in done.err
+    assert "--cache FILE" in done.err
+    assert "--no-cache" in done.err
+    done = commands.nasbench("resume", str(tmp_path / "a.h5"), "--cache", str(away), "--no-cache")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    (found,) = nasbench.resume(tmp_path / "a.h5", cache=[away], progress=False)
+    assert cached_and_charged(found) == (6, 0.0)
+    assert commands.nasbench("resume", str(tmp_path / "b.h5"), "--no-cache").code == 0
+    cached, charged = cached_and_charged(nasbench.Run(tmp_path / "b.h5"))
+    assert cached == 2
+    assert charged > 0
+
+
+def test_runs_of_one_file_keep_their_own_caches(tiny, tmp_path):
+    tiny(output=tmp_path / "there.h5")
+    given = {"cached": "free", "final": "none", "callbacks": stop_after(2)}
+    with_cache = tiny(cache=[tmp_path / "there.h5"], **given)
+    without = tiny(seed=1, **given)
+    resumed = nasbench.resume(tmp_path / "a.h5", progress=False)
+    assert [run.id for run in resumed] == [with_cache.id, without.id]
+    # Each run's cache is also the file itself: both runs' networks are trained with seeds of their own.
+    assert [cached_and_charged(run)[0] for run in resumed] == [6, 0]
+
+
 @pytest.mark.parametrize("wrong", [3, int, None])
 def test_what_is_no_strategy_is_refused(tiny, wrong):
     with pytest.raises(InputError, match=r"a subclass of nasbench\.Strategy or an object of one"):
