@@ -13,9 +13,10 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.drawings.canvas import LETTER, Canvas, paint, sized_figure
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
-from nasbench.errors import InputError, printable
+from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import choices_of, decode_stored
+from nasbench.store.format.frames import runs_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
 
 def _choose(frame: pd.DataFrame, runs: pd.DataFrame, run: str) -> pd.Series:
     searched = set(frame.loc[frame["stage"] == "search", "run"])
-    found = runs[runs["run"].str.startswith(printable(run))] if run else runs[runs["run"].isin(searched)]
+    found = runs_named(runs, run) if run else runs[runs["run"].isin(searched)]
     if found.empty:
         there = ", ".join(f"{name} ({strategy})" for name, strategy in zip(runs["run"], runs["strategy"])) or "none"
         raise InputError(f"no run {f'starts with {run!r}' if run else 'has children'}; the runs there are: {there}")

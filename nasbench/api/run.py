@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nasbench.costs.units import LEAST_SHARE, device_time
-from nasbench.errors import InputError, printable
+from nasbench.errors import InputError
 from nasbench.protocols.stored import config_of
 from nasbench.spaces import Architecture, get_space
 from nasbench.spaces.stored_choices import decode_stored
+from nasbench.store.format.frames import runs_named
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 from nasbench.store.query import Results
 
@@ -51,7 +52,7 @@ class Run:
         self.path, self.stop_reason = Path(path), stop_reason
         with Results(self.path) as results:
             runs = results.runs()
-            found = runs[runs["run"].str.startswith(printable(id or ""))]
+            found = runs_named(runs, id or "")
             if len(found) != 1:
                 there = ", ".join(runs["run"]) or "none"
                 what = f"no run {id!r}" if found.empty else f"{len(found)} runs, so that one has to be named"

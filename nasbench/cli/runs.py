@@ -25,13 +25,12 @@ def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: when no run or several runs match.
     """
+    from nasbench.store.format.frames import runs_named
     from nasbench.store.query import Results
 
     with Results(file) as results:
         runs = results.runs()
-    run_id = printable(run_id)  # as frames have texts
-    exact = runs[runs["run"] == run_id]
-    found = exact if len(exact) else runs[runs["run"].str.startswith(run_id)]
+    found, run_id = runs_named(runs, run_id), printable(run_id)
     where = file if isinstance(file, str) else ", ".join(file)
     if len(found) != 1:
         said = "no run" if found.empty else f"{len(found)} runs"

@@ -50,6 +50,15 @@ def searches(make):
     return frame, make.runs([{**run, "seed": 3} for run in runs])
 
 
+def test_a_whole_id_names_its_run_although_another_starts_with_it(make):
+    """A merge keeps a conflicting run RUN as RUN~2."""
+    frame = make.children([*children(make, run="abc123~2"), *children(make)])
+    runs = make.runs([{"run": run, "strategy": "reinforce", "seed": 3} for run in ("abc123~2", "abc123")])
+    assert set(loop_data(frame, runs, "abc123")["run"]) == {"abc123"}
+    with pytest.raises(InputError, match="several runs start with 'abc'"):
+        loop_data(frame, runs, "abc")
+
+
 def test_a_row_for_each_child_told(searches):
     data = loop_data(*searches)
     assert set(data["run"]) == {"abc123"}  # the strategy that learns comes before random search

@@ -11,9 +11,11 @@ from fake_images import FAKE
 from pydantic import Field
 
 import nasbench
+from nasbench.cli.runs import find_run
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.search.config import SearchConfig
 from nasbench.runners.strategies.random import RandomSearch
+from nasbench.store.maintenance.merging import merge_files
 
 
 class Coin(nasbench.Strategy):
@@ -298,6 +300,20 @@ def test_a_run_is_named_by_its_first_digits(tiny, tmp_path):
         nasbench.Run(tmp_path / "a.h5")
     with pytest.raises(InputError, match=f"no run 'zz'; its runs: {one.id}, {two.id}"):
         nasbench.Run(tmp_path / "a.h5", "zz")
+
+
+def test_a_whole_id_names_one_run_although_a_kept_one_starts_with_it(tiny, tmp_path):
+    """Rule: a whole id names its run. A merge keeps a conflicting run RUN as RUN~2."""
+    files = [str(tmp_path / f"{name}.h5") for name in "ab"]
+    one, again = (tiny(output=file, budget="1 children", final="none") for file in files)
+    assert one.id == again.id
+    merge_files(files, str(tmp_path / "c.h5"), "keep")  # their seconds differ
+    assert nasbench.open(tmp_path / "c.h5").runs()["run"].tolist() == [one.id, f"{one.id}~2"]
+    for name in (one.id, f"{one.id}~2"):
+        assert nasbench.Run(tmp_path / "c.h5", name).id == name
+        assert find_run(name, str(tmp_path / "c.h5"))["run"] == name
+    with pytest.raises(InputError, match="2 runs, so that one has to be named"):
+        nasbench.Run(tmp_path / "c.h5", one.id[:6])
 
 
 def test_a_run_without_a_score_has_no_best(tiny):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from nasbench.errors import printable
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, shown
 
 if TYPE_CHECKING:
@@ -96,6 +97,22 @@ def longest_trainings(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         return frame
     reached = frame["stop_epoch"].astype(float).where(frame["stop_epoch"] > 0, float("inf"))
     return frame[reached == reached.groupby([frame[key] for key in keys], observed=True).transform("max")]
+
+
+def runs_named(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Find runs by their id or its first digits, as a user names them.
+
+    Args:
+        runs: rows of runs, with the column `run`.
+        name: the id, or its first digits; "" for all runs.
+
+    Returns:
+        The row of the run with exactly that id; if there is none, all whose id starts with it. A run that a merge kept
+        as RUN~2 starts with RUN, too.
+    """
+    name = printable(name)  # as frames have texts
+    exact = runs[runs["run"] == name]
+    return exact if len(exact) else runs[runs["run"].str.startswith(name)]
 
 
 def from_the_start(frame: pd.DataFrame) -> pd.DataFrame:
