@@ -80,7 +80,7 @@ def _row(run: RunStatus) -> tuple[str, ...]:
         f"{pace:.1f}" if pace is not None else "-",
         f"{run.gpu_hours:.4g}",
         f"{run.usd:.4g}",
-        f"{100 * run.share:.0f}% of {run.budget}",
+        f"{100 * run.share:.0f}% of {run.budget}" if run.share is not None else run.budget or "-",
         _interval(run.left_seconds) if run.left_seconds is not None else "-",
         f"{run.best:.4f} ({run.best_hash[:8]})" if run.best is not None else "none yet",
     )

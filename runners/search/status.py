@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from nasbench.costs.units import DEVICE_HOURS, device_time
-from nasbench.errors import printable_data
+from nasbench.errors import InputError, printable_data
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
 from nasbench.scores import Score
 from nasbench.store.files import ResultsPaths
@@ -74,7 +74,8 @@ class RunStatus:
         gpu_hours: device-hours charged to the search.
         usd: USD charged to the search.
         hours_unit: "GPU-hours" if all its children were trained on GPUs, else "device-hours".
-        share: share of the budget that is spent, in [0, 1].
+        share: share of the budget that is spent, in [0, 1]; None where the file has no budget that can be read, e.g. of a
+            run whose row a repair made anew.
         left_seconds: seconds until the budget is spent, at the rate so far; None unless running.
         best: best validation score: the highest accuracy, a fraction, or that which the run states; None before the first.
         best_hash: hash of that architecture.
@@ -96,7 +97,7 @@ class RunStatus:
     recent_a_minute: float | None
     gpu_hours: float
     usd: float
-    share: float
+    share: float | None
     left_seconds: float | None
     best: float | None
     best_hash: str
@@ -242,7 +243,7 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
         gpu_hours=hours,
         usd=usd,
         share=share,
-        left_seconds=wall * (1 - share) / share if running and share > 0 and wall > 0 else None,
+        left_seconds=wall * (1 - share) / share if running and share and wall > 0 else None,
         best=best,
         best_hash=printable_data(best_hash),
         last_child=printable_data(max(ended, default="")),
@@ -281,8 +282,11 @@ def _rate(row: dict[str, Any], children: _Children) -> float:
     return float(row["usd"]) / charged if charged > 0 else 0.0
 
 
-def _share(budget: str, children: int, hours: float, usd: float, wall: float) -> float:
-    limit = Budget.parse(budget)
+def _share(budget: str, children: int, hours: float, usd: float, wall: float) -> float | None:
+    try:
+        limit = Budget.parse(budget)
+    except InputError:  # the other runs of the file have a status all the same
+        return None
     spent = limit.amount(children=float(children), device_seconds=hours * SECONDS_PER_HOUR, usd=usd, wall_seconds=wall)
     return min(spent / limit.limit, 1.0)
 

@@ -60,6 +60,23 @@ def test_a_run_that_goes_on(tmp_path):
     assert run.last_child == at(60)
 
 
+@pytest.mark.parametrize(("budget", "shown"), [("", "-"), ("many children", "many children")])
+def test_a_budget_that_cannot_be_read_hides_no_run(tmp_path, budget, shown):
+    """A repair that lost the row of a run makes it anew from the children, which say nothing of the budget."""
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "complete")
+        writer.put_run(store_rows.run("lost", status="interrupted", budget=budget))
+        writer.append_child(*store_rows.child(0, "lost", **SHARED, counted=True, hash="0" * 32))
+    found, lost = file_status(str(path)).runs
+    assert (found.run, found.share) == ("abc123", 0.4)
+    assert (lost.run, lost.state, lost.children, lost.share) == ("lost", "interrupted", 1, None)
+    done = nasbench("status", str(path))
+    assert done.code == 0
+    assert f" {shown} " in next(line for line in done.out.splitlines() if line.startswith("lost"))
+    assert json.loads(nasbench("status", str(path), "--format", "json").out)["runs"][1]["share"] is None
+
+
 def test_cached_children_are_not_in_the_rate(tmp_path):
     path = tmp_path / "runs.h5"
     with ResultsWriter(path) as writer:
