@@ -360,17 +360,18 @@ class Space(ABC):
         """
         return True
 
-    def fitting(self, draws: Iterable[Architecture]) -> Iterator[Architecture]:
+    def fitting(self, draws: Iterable[Architecture], tries: int | None = None) -> Iterator[Architecture]:
         """Leave out the architectures that `allows` rejects. For strategies that draw architectures in their own way.
 
         Args:
             draws: the draws, usually without end.
+            tries: how many may be rejected in a row, >= 1; None for 10,000. At most 500 where each must be measured.
 
         Yields:
             The allowed ones, in their order. No further one is drawn before it is needed.
 
         Raises:
-            NothingFits: when 10,000 in a row are rejected.
+            NothingFits: when so many in a row are rejected.
         """
         yield from draws
 

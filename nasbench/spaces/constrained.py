@@ -309,7 +309,7 @@ class _View(Space):
         allowed: bool = self._allows(architecture)
         return allowed
 
-    def fitting(self, draws: Iterable[Architecture]) -> Iterator[Architecture]:
+    def fitting(self, draws: Iterable[Architecture], tries: int | None = None) -> Iterator[Architecture]:
         rejected: list[Architecture] = []
         fitted = 0
         for architecture in draws:
@@ -319,7 +319,7 @@ class _View(Space):
                 yield architecture
             else:
                 rejected.append(architecture)
-                if len(rejected) == self._tries(TRIES):
+                if len(rejected) == self._tries(TRIES if tries is None else tries):
                     raise self._nothing_fits(rejected, fitted)
 
     def decode(self, choices: Any) -> Architecture:

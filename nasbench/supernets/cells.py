@@ -149,6 +149,10 @@ class CellSuperNetwork(MixedSuperNetwork):
         """Make an architecture from its choices; see `MixedSuperNetwork.architecture_of`."""
         return self.space.decode(options)
 
+    def options_of(self, architecture: Architecture) -> Sequence[int]:
+        """Return its choices; see `MixedSuperNetwork.options_of`."""
+        return architecture.choices
+
 
 class SharedCell(nn.Module):
     """All cells at one position of the network. They compute what `networks.cells.CellModule` does.

@@ -135,6 +135,12 @@ class DartsSuperNetwork(MixedSuperNetwork):
             choices += [pair, *divmod(both, operations)]
         return self.space.decode(choices)
 
+    def options_of(self, architecture: Architecture) -> Sequence[int]:
+        """Return pair and operations of each node as one index; see `MixedSuperNetwork.options_of`."""
+        operations, choices = len(OPERATIONS), architecture.choices
+        nodes = zip(choices[::3], choices[1::3], choices[2::3])
+        return [(pair * operations + first) * operations + second for pair, first, second in nodes]
+
 
 class MixedDartsCell(nn.Module):
     """One cell with all edges.

@@ -98,6 +98,10 @@ class EdgeSuperNetwork(MixedSuperNetwork):
         """Make an architecture from the operation of each edge; see `MixedSuperNetwork.architecture_of`."""
         return self.space.decode(options)
 
+    def options_of(self, architecture: Architecture) -> Sequence[int]:
+        """Return the operation of each edge; see `MixedSuperNetwork.options_of`."""
+        return architecture.choices
+
 
 class MixedEdgeCell(nn.Module):
     """One cell; a node is the sum of its mixed edges.

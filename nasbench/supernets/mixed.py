@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -105,6 +105,17 @@ class MixedSuperNetwork(SuperNetwork):
             The architecture.
         """
 
+    @abstractmethod
+    def options_of(self, architecture: Architecture) -> Sequence[int]:
+        """Return the option of each part: the inverse of `architecture_of`.
+
+        Args:
+            architecture: an architecture of the super-network's space.
+
+        Returns:
+            One index per part of `factors`.
+        """
+
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
         """Compute the logits of an architecture; see `SuperNetwork.forward`."""
         return self.mixed(images, Mixture(self.path(architecture)))
@@ -123,6 +134,29 @@ class MixedSuperNetwork(SuperNetwork):
         """
         for options in best_first(self.factors(weights, edges)):
             yield self.architecture_of(options)
+
+    def by_weight(
+        self,
+        architectures: Iterable[Architecture],
+        weights: Sequence[NDArray[np.float64]],
+        edges: Sequence[NDArray[np.float64]],
+    ) -> list[Architecture]:
+        """Sort architectures as `ranked` does.
+
+        Args:
+            architectures: architectures of the super-network's space.
+            weights: see `ranked`.
+            edges: see there.
+
+        Returns:
+            The architectures by falling weight; of equal ones, in the order in which they are given.
+        """
+        scores = self.factors(weights, edges)
+
+        def weight(architecture: Architecture) -> float:
+            return sum(float(part[option]) for part, option in zip(scores, self.options_of(architecture), strict=True))
+
+        return sorted(architectures, key=weight, reverse=True)
 
 
 def best_first(scores: Sequence[NDArray[np.float64]]) -> Iterator[tuple[int, ...]]:

@@ -6,12 +6,14 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
+import numpy as np
 from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.one_shot import OneShotStrategy, SplitConfig, moved, place
 from nasbench.runners.strategies.presets import scaled
 from nasbench.spaces.base import Architecture, Space
+from nasbench.spaces.constrained import NothingFits
 from nasbench.supernets.bilevel import ArchitectureSettings, Bilevel, Order, Relaxation
 from nasbench.supernets.build import build_mixed_supernetwork, require_mixed_supernetwork
 from nasbench.supernets.training import SharedWeights, cosine_restarts
@@ -19,6 +21,12 @@ from nasbench.supernets.training import SharedWeights, cosine_restarts
 STEPS_OF_64: Final = 391
 """Steps of an epoch of 25,000 images, half of CIFAR-10's, in batches of 64."""
 HIGHEST_RATE: Final = 0.02
+ALL_LOOKED_AT: Final = 1_000_000
+"""Encodings of a space of which, under limits, all are looked at by falling weight."""
+LOOKED_AT: Final = 100_000
+"""Encodings of a larger space that are looked at in a row without one that the limits allow."""
+DRAWN: Final = 100
+"""Random architectures that the limits allow, of which the heaviest comes next, where none is among those looked at."""
 
 
 class DifferentiableConfig(SplitConfig):
@@ -51,8 +59,9 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     minibatch of validation images. The first proposal is the architecture that the paper's rule takes: in nasbench201
     the heaviest operation of each edge; in darts the two heaviest edges of each node, each with its heaviest operation
     other than "none"; in spaces of cells the heaviest option of each decision. Further proposals have the next smaller
-    product of weights. Under limits, architectures that do not fit are left out. The search ends after 1,000 encodings
-    of known architectures in a row.
+    product of weights. Under limits, architectures that do not fit are left out; where 100,000 in a row do not (in a space
+    of up to 1,000,000 encodings: none at all), the heaviest of 100 random ones that fit come next, then those of another
+    100. The search ends after 1,000 encodings of known architectures in a row.
 
     Source: Liu, Simonyan & Yang 2019 (1806.09055).
     Deviation: the papers stop after one architecture. Validation images are not augmented. Spaces of cells are mixed
@@ -172,5 +181,24 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
 
     def _derive(self, trained: Bilevel) -> list[Architecture]:
         if self._order is None:
-            self._order = self.space.fitting(trained.network.ranked(*trained.weights()))
+            self._order = self._heaviest(trained)
         return self._new(self._order, 1)
+
+    def _heaviest(self, trained: Bilevel) -> Iterator[Architecture]:
+        """Yield architectures that the limits allow, by falling weight; see the class for where too many do not fit."""
+        weights, edges = trained.weights()
+        tries = self.space.size if self.space.size <= ALL_LOOKED_AT else LOOKED_AT
+        try:
+            yield from self.space.fitting(trained.network.ranked(weights, edges), tries)
+            return
+        except NothingFits:
+            pass  # those that fit are far from the heaviest one
+        rng = np.random.default_rng([self.seed, 1])
+        while True:
+            try:
+                drawn = [self.space.random(rng) for _ in range(DRAWN)]
+            except NothingFits as error:
+                raise NothingFits(
+                    f"{error}; those with the largest weights were looked at before, and none in a row of up to {tries:,} fits"
+                ) from None
+            yield from trained.network.by_weight(drawn, weights, edges)

@@ -252,6 +252,19 @@ def test_cells_derive_the_heaviest_option_of_each_decision():
     assert next(network.ranked(weights, [])).choices == tuple(int(each.argmax()) for each in weights)
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("spec", ["nasbench201", "darts", CELLS])
+def test_given_architectures_are_sorted_as_all_of_them_are(spec: str, normalized: bool):
+    network = build_mixed_supernetwork(get_space(spec), SMALL)
+    rng = np.random.default_rng(1)
+    weights = [rng.dirichlet(np.ones(len(labels))) for labels in network.choices]
+    edges = [rng.dirichlet(np.ones(size)) for size in network.edge_sizes] if normalized else []
+    first = list(itertools.islice(network.ranked(weights, edges), 200))
+    mixed = [first[place] for place in rng.permutation(len(first))]
+    assert network.by_weight(mixed, weights, edges) == first
+    assert all(network.architecture_of(network.options_of(each)) == each for each in mixed)
+
+
 def test_without_scale_and_shift_in_cells():
     for spec in ("nasbench201", "darts", CELLS):
         network = build_mixed_supernetwork(get_space(spec), SMALL, affine=False)

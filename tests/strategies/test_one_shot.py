@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count, islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,15 +20,19 @@ from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
-from nasbench.runners.strategies import STRATEGIES, one_shot
+from nasbench.runners.strategies import STRATEGIES, differentiable, one_shot
 from nasbench.runners.strategies.conformance import check_strategy
 from nasbench.runners.strategies.one_shot import OneShotStrategy
-from nasbench.spaces import get_space
+from nasbench.spaces import Architecture, get_space
+from nasbench.spaces.constrained import Counter, Limits, NothingFits, constrained, parse_limits, under_limits
 from nasbench.store.query import Results
+from nasbench.structures import Counts, Scale
+from nasbench.supernets.build import build_mixed_supernetwork
 from nasbench.supernets.training import SharedWeightsDiverged
 from nasbench.tabular.catalogue import table_file
 from nasbench.tabular.tables import read_table
 
+SCALE = Scale(cells=1, filters=4, image_size=8, image_channels=3, classes=3)
 TINY = "fake:images=24,size=4,classes=3"
 CELLS = "nasnet:blocks=1,combinations=add,operations=identity/sep_conv_3x3"
 DIFFERENTIABLE = ("darts", "drnas", "gdas", "pcdarts")
@@ -96,6 +101,58 @@ def test_the_first_proposal_is_the_derived_cell_and_weights_fall(name: str):
     assert products == sorted(products, reverse=True)
     assert len({each.hash for each in asked}) == 5
     assert made(name, seed=1).ask() != asked[0]
+
+
+def learned(strategy: OneShotStrategy, *favoured: str) -> SimpleNamespace:
+    """A super-network that learned to favour some operations, as what `_derive` reads of it."""
+    network = build_mixed_supernetwork(strategy.space, SCALE)
+    rng = np.random.default_rng(0)
+    shares = [np.array([8.0 if label in favoured else 1.0 for label in labels]) for labels in network.choices]
+    weights = [each * rng.uniform(0.9, 1.1, len(each)) for each in shares]
+    return SimpleNamespace(network=network, weights=lambda: (weights, ()))
+
+
+def under(strategy_name: str, spec: str, limits: str) -> OneShotStrategy:
+    return STRATEGIES.get(strategy_name)(under_limits(get_space(spec), limits, SCALE), 0, tiny(strategy_name))
+
+
+class Convolutions(Counter):
+    """Counts the edges with a convolution as parameters."""
+
+    def counts(self, architecture: Architecture) -> Counts:
+        return Counts(sum(choice in (2, 3) for choice in architecture.choices), 0)
+
+
+def test_limits_that_only_the_last_architectures_satisfy_are_searched_to_the_end():
+    """3^6 of 5^6 encodings have no convolution; where convolutions weigh most, all 14,896 others are before them."""
+    view = constrained(get_space("nasbench201"), Limits(parse_limits("params < 1"), Convolutions()))
+    strategy = STRATEGIES.get("darts")(view, 0, tiny("darts"))
+    state = learned(strategy, "nor_conv_1x1", "nor_conv_3x3")
+    ranked = list(state.network.ranked(*state.weights()))
+    assert [view.allows(each) for each in ranked].index(True) > 10_000
+    wanted = list(dict.fromkeys(each.hash for each in ranked if view.allows(each)))
+    assert [strategy._derive(state)[0].hash for _ in wanted] == wanted
+    assert strategy._derive(state) == []
+
+
+def test_where_the_heaviest_do_not_fit_the_heaviest_of_random_ones_follow(monkeypatch):
+    monkeypatch.setattr(differentiable, "LOOKED_AT", 200)
+    space, rng = get_space("enas-micro"), np.random.default_rng(0)
+    params = [space.count(space.random(rng), SCALE).params for _ in range(300)]
+    strategy = under("gdas", "enas-micro", f"params <= {int(np.quantile(params, 0.1))}")
+    state = learned(strategy, "sep_conv_5x5")
+    found = [strategy._derive(state)[0] for _ in range(30)]
+    assert len({each.hash for each in found}) == 30
+    assert all(strategy.space.allows(each) for each in found)
+    assert state.network.by_weight(found, *state.weights()) == found
+    again = under("gdas", "enas-micro", f"params <= {int(np.quantile(params, 0.1))}")
+    assert [again._derive(state)[0] for _ in range(30)] == found
+
+
+def test_limits_that_nothing_satisfies_say_what_was_tried():
+    strategy = under("darts", "nasbench201", "params > 1G")
+    with pytest.raises(NothingFits, match=r"10,000 drawn in a row do not.* none in a row of up to 15,625 fits"):
+        strategy._derive(learned(strategy))
 
 
 def test_rs_ws_proposes_finalists_by_all_validation_images():
