@@ -153,6 +153,35 @@ def test_other_candidates(optimizer: str):
     assert len({each.hash for each in pool} | {each.hash for each in asked}) == len(pool) + 5
 
 
+@pytest.mark.parametrize(
+    ("options", "rated"),
+    [
+        ({"optimizer": "mutation_random", "candidates": 6, "batch": 20}, 20),  # up to 12 candidates, filled to a batch
+        ({"optimizer": "mutation", "parents": 3, "candidates": 20, "batch": 25}, 25),  # 6 of each parent, up to 24
+        ({"optimizer": "mutation", "candidates": 6, "batch": 20}, 6),  # all that are asked for: a smaller batch
+        ({"optimizer": "random", "candidates": 30, "batch": 20}, 30),
+    ],
+)
+def test_a_batch_larger_than_its_candidates_is_filled_with_random_ones(monkeypatch, options, rated: int):
+    pools: list[int] = []
+
+    def rank(self, trained, pool):
+        pools.append(len(pool))
+        if len(pool) > 100:
+            raise AssertionError("nearly the whole space is a candidate")
+        return [0.0] * len(pool)
+
+    monkeypatch.setattr(Bananas, "rank", rank)
+    converse(Bananas(get_space("darts"), 0, BananasConfig(initial=4, **options)), 5)
+    assert pools == [rated]
+
+
+def test_no_draw_is_taken_where_none_is_wanted():
+    strategy = Bananas(get_space("nasbench201"), 0)
+    endless = iter(lambda: pytest.fail("drawn"), None)
+    assert strategy.new_ones(endless, 0) == strategy.new_ones(endless, -3) == []
+
+
 def test_the_search_ends_when_the_space_is_known(row):
     for name in ("bananas", "npenas", "gp"):
         kind = STRATEGIES.get(name)

@@ -170,7 +170,7 @@ class BatchStrategy(Strategy[C]):
 
         Args:
             draws: the draws, may be endless.
-            count: how many are taken at most, >= 0.
+            count: how many are taken at most; none if it is 0 or less.
             besides: architectures whose hashes count as seen, too.
 
         Returns:
@@ -179,7 +179,7 @@ class BatchStrategy(Strategy[C]):
         found: dict[str, Architecture] = {}
         known = self._seen | {each.hash for each in besides}
         repeats = 0
-        for architecture in draws if count else ():
+        for architecture in draws if count > 0 else ():
             if architecture.hash in known or architecture.hash in found:
                 repeats += 1
                 if repeats == REPEATS_IN_A_ROW:
@@ -223,11 +223,17 @@ class BatchStrategy(Strategy[C]):
         taken = {each.hash for each in besides}
         pool = [each for each in self.pool([child.architecture for child in ranked]) if each.hash not in taken]
         if len(pool) < count:
-            pool += self.draw(self.config.candidates - len(pool), [*pool, *besides])
+            pool += self.draw(self._lacking(len(pool), count), [*pool, *besides])
         if not pool:
             return []
         values = np.asarray(self.rank(trained, pool))
         return [pool[place] for place in np.argsort(-values, kind="stable")[:count]]
+
+    def _lacking(self, candidates: int, count: int) -> int:
+        """How many random architectures join too small a pool: up to `candidates`, or where it has more, up to a batch."""
+        if candidates <= self.config.candidates:
+            return self.config.candidates - candidates
+        return count - candidates
 
     def _chosen(self) -> list[Architecture]:
         return self.choose([self._told[index] for index in range(len(self._asked))], self.config.batch)
