@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached
 from nasbench.data.dataset import Dataset
-from nasbench.data.image_files import image_from, readable_endings
+from nasbench.data.image_files import image_from, is_hidden, readable_endings
 from nasbench.data.reading import SkippedFiles
 from nasbench.data.source_options import ImageSource, parse_source
 from nasbench.errors import DataFaults, InputError, MissingData
@@ -100,10 +100,6 @@ class _Listing:
         return f"{files}|{sorted(self.classes)}|{self.problems}{numbered}"
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
 def _walk(root: Path) -> _Tree:
     """List a folder; where it has train/, nothing else than the folders of splits."""
     tree = _Tree()
@@ -119,7 +115,7 @@ def _walk(root: Path) -> _Tree:
             continue
         for entry in entries:
             path = f"{inside}/{entry.name}" if inside else entry.name
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 tree.skipped.add("hidden", path)
             elif not inside and wanted is not None and entry.name not in wanted:
                 tree.skipped.add("beside train/", path)
@@ -218,7 +214,7 @@ def _decode_archive(source: ImageSource) -> Dataset:
                 path = "/".join(parts)
                 if ".." in parts:
                     tree.skipped.add("outside of the tar file", path)
-                elif any(map(_is_hidden, parts)):
+                elif any(map(is_hidden, parts)):
                     tree.skipped.add("hidden", path)
                 elif member.isdir():
                     tree.folders.add(path)

@@ -64,6 +64,18 @@ def readable_endings() -> frozenset[str]:
     return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in _NOT_DECODED)
 
 
+def is_hidden(name: str) -> bool:
+    """Say whether a file or folder is hidden, so that it is passed over where images are looked for.
+
+    Args:
+        name: its name, without the folders above it.
+
+    Returns:
+        Whether the name starts with a dot, as of what macOS writes beside files, or is that of its folder in archives.
+    """
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def is_deep(mode: str) -> bool:
     """Say whether an image has more than 8 bits per pixel, so that its grey levels are scaled.
 

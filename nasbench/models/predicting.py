@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nasbench.data.image_files import readable_endings
+from nasbench.data.image_files import is_hidden, readable_endings
 from nasbench.errors import InputError
 from nasbench.models.loading import TrainedModel
 from nasbench.training.memory_errors import is_out_of_memory
@@ -64,7 +64,8 @@ def predict_files(model: TrainedModel, paths: Sequence[str], top: int) -> list[P
 
     Args:
         model: the network.
-        paths: image files, and folders whose image files are taken in alphabetical order.
+        paths: image files, and folders whose image files are taken in alphabetical order; of these, hidden files and those
+            in hidden folders are passed over.
         top: number of classes per image, >= 1; at most those that there are.
 
     Returns:
@@ -90,7 +91,11 @@ def _images_at(path: str) -> list[str]:
     if not folder.is_dir():
         return [path]
     files = sorted(
-        str(file) for file in folder.rglob("*") if file.suffix.lower() in readable_endings() and file.is_file()
+        str(file)
+        for file in folder.rglob("*")
+        if file.suffix.lower() in readable_endings()
+        and not any(map(is_hidden, file.relative_to(folder).parts))
+        and file.is_file()
     )
     if not files:
         raise InputError(f"folder {path!r} has no image files")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, v2
 
 from nasbench.data.dataset import permutation
-from nasbench.data.image_files import readable_endings
+from nasbench.data.image_files import is_hidden, readable_endings
 from nasbench.errors import InputError, MissingData
 from nasbench.transfer.protocol import TransferProtocol
 
@@ -73,8 +74,8 @@ def open_folders(root: str | Path) -> Folders:
         raise MissingData(f"no images in {str(base)!r}; it should contain {LAYOUT}")
     try:
         folders = (
-            ImageFolder(str(base / "train"), is_valid_file=_is_image),
-            ImageFolder(str(scored), is_valid_file=_is_image),
+            _VisibleFolder(str(base / "train"), is_valid_file=partial(_is_image, base / "train")),
+            _VisibleFolder(str(scored), is_valid_file=partial(_is_image, scored)),
         )
     except FileNotFoundError as error:
         raise InputError(f"{str(base)!r}: {error}; it should contain {LAYOUT}") from None
@@ -89,13 +90,24 @@ def open_folders(root: str | Path) -> Folders:
     return Folders(*folders, tuple(folders[0].classes))
 
 
-def _is_image(path: str) -> bool:
-    """Check that Pillow reads files of this ending, and that the file is not hidden.
+class _VisibleFolder(ImageFolder):  # type: ignore[misc]  # torchvision has no types
+    """An ImageFolder in which hidden folders are no classes."""
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        """Return the names of the folders that are not hidden, in order, and the index of each."""
+        names = [name for name in super().find_classes(directory)[0] if not is_hidden(name)]
+        if not names:
+            raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
+        return names, {name: index for index, name in enumerate(names)}
+
+
+def _is_image(root: Path, path: str) -> bool:
+    """Check that Pillow reads files of this ending, and that neither the file nor a folder below `root` is hidden.
 
     Torchvision's own list lacks .gif and .jfif.
     """
-    name = os.path.basename(path)
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_endings()
+    inside = Path(path).relative_to(root)
+    return inside.suffix.lower() in readable_endings() and not any(map(is_hidden, inside.parts))
 
 
 def training_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:

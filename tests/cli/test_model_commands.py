@@ -106,6 +106,18 @@ def test_images_are_predicted_as_table_csv_and_json(model, pets, tmp_path):
     assert all(Path(each["image"]).parent.name == each["classes"][0]["class"] for each in found)
 
 
+def test_hidden_files_of_a_folder_are_not_predicted(model, pets, tmp_path):
+    for name in ("cat.png", ".thumb.png", ".thumbnails/0.png", "__MACOSX/0.png", "more/dog.png"):
+        (tmp_path / ".pets" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pets / "test" / "dark" / "0.png", tmp_path / ".pets" / name)
+    (tmp_path / ".pets" / "._cat.png").write_bytes(b"left by another system")
+    done = nasbench("predict", str(model), ".pets", "--top", "1", "--form", "csv", cwd=tmp_path)
+    assert done.code == 0, done
+    assert [row["image"] for row in csv.DictReader(done.out.splitlines())] == [".pets/cat.png", ".pets/more/dog.png"]
+    alone = nasbench("predict", str(model), ".pets/.thumb.png", "--top", "1", "--form", "csv", cwd=tmp_path)
+    assert [row["image"] for row in csv.DictReader(alone.out.splitlines())] == [".pets/.thumb.png"]
+
+
 def test_python_and_the_command_line_predict_the_same(model, pets):
     loaded = suite.load_model(model)
     image = pets / "test" / "dark" / "0.png"

@@ -158,7 +158,14 @@ def test_files_of_every_kind_are_found_and_hidden_ones_are_not(tmp_path):
     root = make_image_folder(tmp_path / "trees")
     before = open_folders(root)
     (root / "train" / "ash" / "._0.png").write_bytes(b"left by another system")
+    for folder in (".thumbnails", "ash/.thumbnails", "__MACOSX/ash"):
+        (root / "train" / folder).mkdir(parents=True)
+        Image.new("RGB", (9, 9)).save(root / "train" / folder / "0.png")
     assert open_folders(root).digest == before.digest
     Image.new("RGB", (20, 20)).save(root / "train" / "ash" / "old.gif")
     Image.new("RGB", (20, 20)).save(root / "train" / "ash" / "web.jfif", format="JPEG")
     assert len(open_folders(root).train) == len(before.train) + 2
+
+
+def test_a_hidden_folder_may_hold_the_whole_data_set(tmp_path):
+    assert len(open_folders(make_image_folder(tmp_path / ".cache" / "trees")).train) == 15
