@@ -181,14 +181,14 @@ def _first_side(path: Path) -> int | None:
     """Shorter side of the first training image that can be opened, in pixels; None without one."""
     from PIL import Image
 
-    from nasbench.data.image_files import is_hidden, readable_endings
+    from nasbench.data.image_files import DECODING_ERRORS, is_hidden, readable_endings
 
     for file in sorted((path / "train").glob("*/*")):
         if file.suffix.lower() in readable_endings() and not any(map(is_hidden, (file.name, file.parent.name))):
             try:
                 with Image.open(file) as image:
                     return min(image.size)
-            except OSError:  # reading the data reports it
+            except (*DECODING_ERRORS, Image.DecompressionBombError):  # reading the data reports it
                 return None
     return None
 

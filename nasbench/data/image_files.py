@@ -105,6 +105,25 @@ def image_from(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
+def upright(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Turn an image as its EXIF orientation says.
+
+    Args:
+        image: the image.
+
+    Returns:
+        The image, turned or as it is, and whether it was turned.
+
+    Raises:
+        OSError, SyntaxError, ValueError, ...: one of `DECODING_ERRORS` for a broken image.
+    """
+    from PIL import ImageOps
+
+    if image.getexif().get(_ORIENTATION, 1) not in range(2, 9):
+        return image, False
+    return ImageOps.exif_transpose(image), True
+
+
 def decode(image: Image.Image, size: int) -> Decoded:
     """Decode an image, turn it upright by its EXIF orientation, and resize it to a square.
 
@@ -118,12 +137,10 @@ def decode(image: Image.Image, size: int) -> Decoded:
     Raises:
         OSError, SyntaxError, ValueError, ...: one of `DECODING_ERRORS` for a broken image.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     mode, frames = image.mode, int(getattr(image, "n_frames", 1))
-    rotated = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-    if rotated:
-        image = ImageOps.exif_transpose(image)
+    image, rotated = upright(image)
     whole = image.size
     if 0 in whole:
         raise ValueError("has no pixels")

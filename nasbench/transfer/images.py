@@ -15,13 +15,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, v2
 
 from nasbench.data.dataset import permutation
-from nasbench.data.image_files import is_hidden, readable_endings
+from nasbench.data.image_files import (
+    DECODING_ERRORS,
+    fault_of,
+    image_from,
+    is_deep,
+    is_hidden,
+    readable_endings,
+    upright,
+)
 from nasbench.errors import InputError, MissingData
 from nasbench.transfer.protocol import TransferProtocol
 
@@ -74,8 +83,8 @@ def open_folders(root: str | Path) -> Folders:
         raise MissingData(f"no images in {str(base)!r}; it should contain {LAYOUT}")
     try:
         folders = (
-            _VisibleFolder(str(base / "train"), is_valid_file=partial(_is_image, base / "train")),
-            _VisibleFolder(str(scored), is_valid_file=partial(_is_image, scored)),
+            _VisibleFolder(str(base / "train"), loader=read_image, is_valid_file=partial(_is_image, base / "train")),
+            _VisibleFolder(str(scored), loader=read_image, is_valid_file=partial(_is_image, scored)),
         )
     except FileNotFoundError as error:
         raise InputError(f"{str(base)!r}: {error}; it should contain {LAYOUT}") from None
@@ -108,6 +117,33 @@ def _is_image(root: Path, path: str) -> bool:
     """
     inside = Path(path).relative_to(root)
     return inside.suffix.lower() in readable_endings() and not any(map(is_hidden, inside.parts))
+
+
+def read_image(path: str) -> Image.Image:
+    """Decode an image file in colour, upright by its EXIF orientation.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The image in mode RGB.
+
+    Raises:
+        InputError: when the file cannot be decoded, or has more than 8 bits per pixel: their range is that of all
+            images, which are not read before the training.
+    """
+    try:
+        image = image_from(Path(path).read_bytes())
+        deep = is_deep(image.mode)
+        colours = image if deep else upright(image)[0].convert("RGB")
+    except (*DECODING_ERRORS, Image.DecompressionBombError) as error:
+        raise InputError(f"{path!r} {fault_of(error)}") from None
+    if deep:
+        raise InputError(
+            f"{path!r} has more than 8 bits per pixel (mode {image.mode}), which are not scaled while images are "
+            "streamed: use --protocol images, which reads all of them first"
+        )
+    return colours
 
 
 def training_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:
@@ -179,13 +215,10 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
             float32 [3, pixels, pixels], and the label.
 
         Raises:
-            InputError: when the file cannot be decoded.
+            InputError: see `read_image`.
         """
         path, label = self._folder.samples[draw.image]
-        try:
-            image = self._folder.loader(path)
-        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for some broken PNG files
-            raise InputError(f"cannot decode {path!r}: {error}") from None
+        image = self._folder.loader(path)
         before = torch.get_rng_state()
         try:
             torch.default_generator.manual_seed(derived_seed(self._seed, draw.epoch, draw.image))

@@ -17,6 +17,7 @@ from nasbench.transfer.images import (
     Draw,
     EpochBatches,
     ScoringBatches,
+    decoded,
     load_batches,
     open_folders,
     scoring_pipeline,
@@ -137,8 +138,40 @@ def test_an_image_that_cannot_be_decoded_is_named(folders, tmp_path):
     broken = root / "train" / "birch" / "1.png"
     broken.write_bytes(broken.read_bytes()[:60])
     images = AugmentedImages(open_folders(root).train, training_pipeline(QUICK, 8), 0)
-    with pytest.raises(InputError, match=r"cannot decode .*birch.1\.png"):
+    with pytest.raises(InputError, match=r"birch.1\.png' cannot be decoded: "):
         images[Draw(0, 6)]
+
+
+def test_images_are_turned_upright(tmp_path):
+    root = make_image_folder(tmp_path)
+    pixels = np.zeros((40, 20, 3), np.uint8)
+    pixels[:20] = 255  # bright above, dark below
+    for file in (root / "val").rglob("*.png"):
+        rotated = Image.fromarray(np.rot90(pixels))
+        exif = rotated.getexif()
+        exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+        rotated.save(file, exif=exif)
+    image, _ = AugmentedImages(open_folders(root).scored, scoring_pipeline(QUICK, 8), 0)[Draw(0, 0)]
+    assert image[:, 0].min() == 1
+    assert image[:, -1].max() == -1
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.int32, "I"), (np.float32, "F")])
+def test_images_of_more_than_8_bits_are_refused_with_the_protocol_that_reads_them(tmp_path, kind, mode):
+    root = make_image_folder(tmp_path)
+    (root / "train" / "ash" / "0.png").unlink()
+    Image.fromarray(np.full((20, 20), 3000, kind)).save(root / "train" / "ash" / "0.tif")
+    images = AugmentedImages(open_folders(root).train, training_pipeline(QUICK, 8), 0)
+    with pytest.raises(InputError, match=rf"0\.tif' has more than 8 bits .*mode {mode}.*: use --protocol images"):
+        images[Draw(0, 0)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_above_pillows_limit_are_one_line(folders, monkeypatch, workers):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # workers are forked
+    images = AugmentedImages(folders.scored, scoring_pipeline(QUICK, 8), 0)
+    with pytest.raises(InputError, match=r"^'.*\.png' has more pixels than Pillow's limit of 200: make it smaller$"):
+        list(decoded(load_batches(images, ScoringBatches(9), workers, CPU)))
 
 
 def test_unusable_folders_are_refused(tmp_path):
