@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from nasbench.errors import InputError, UnknownName, printable
+from nasbench.errors import InputError, UnknownName, did_you_mean, printable
 from nasbench.models.incumbent import IncumbentModel, incumbent_path, require_no_model
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
@@ -65,8 +65,10 @@ class Suite(BaseModel):
         """List every search of the matrix; the last field varies fastest.
 
         Raises:
-            InputError: when a field is unknown or a value out of range.
+            InputError: when a field is unknown or a value out of range, or a setting would change no search: a field that
+                both `search` and `matrix` have, one without values, or options of a strategy that no search has.
         """
+        self._require_used()
         shared = {"executor": "local", "runs_per_device": self.jobs, **self.search}
         configs = []
         for values in itertools.product(*self.matrix.values()):
@@ -74,6 +76,30 @@ class Suite(BaseModel):
             given.setdefault("options", self.options.get(given.get("strategy", ""), {}))
             configs.append(validated(SearchConfig, given, f"suite {self.name!r}"))
         return configs
+
+    def _require_used(self) -> None:
+        """Refuse settings that `searches` would not use."""
+        for field, values in self.matrix.items():
+            if field in self.search:
+                raise InputError(f"suite {self.name!r}: {field} is in [search] and in [matrix]; keep one of them")
+            if not values:
+                raise InputError(
+                    f"suite {self.name!r}: {field} of [matrix] is empty, so there is no search; give values"
+                )
+        if self.options and ("options" in self.search or "options" in self.matrix):
+            where = "search" if "options" in self.search else "matrix"
+            raise InputError(
+                f"suite {self.name!r}: options are in [{where}], for every strategy, and in "
+                f"[options.{next(iter(self.options))}]; keep one of them"
+            )
+        strategies = self.matrix.get("strategy", [self.search.get("strategy", "")])
+        for name in self.options:
+            if name not in strategies:
+                named = [str(strategy) for strategy in strategies]
+                raise InputError(
+                    f"suite {self.name!r}: no search has the strategy of [options.{name}]{did_you_mean(name, named)} "
+                    f"(strategies: {', '.join(named)})"
+                )
 
 
 def shipped_suites() -> dict[str, Path]:
