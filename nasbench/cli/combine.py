@@ -128,6 +128,8 @@ def _compare_measurements(first: str, second: str, left: Tables, right: Tables, 
 def export(files: Sequence[str], output: str, what: What) -> None:
     """Write children, curves, runs or measurements as parquet, CSV or JSON lines; floats keep every bit.
 
+    Files that have the same run are refused; `nasbench merge` makes one of them.
+
     \b
     Example:
       nasbench export results/demo.h5 -o children.csv
@@ -137,6 +139,10 @@ def export(files: Sequence[str], output: str, what: What) -> None:
     from nasbench.store.query import Results
 
     with Results(list(files)) as results:
+        if len(results.files) > 1:  # a single file needs no pandas here
+            from nasbench.analysis.comparison.checks import require_distinct
+
+            require_distinct(results.runs())
         rows = export_table(results, what, output)
     click.echo(f"{output}: {rows} rows of {what}")
 

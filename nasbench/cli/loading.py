@@ -51,8 +51,9 @@ def load(
         Children, runs, and the opened results.
 
     Raises:
-        InputError: when no children are left.
+        InputError: when no children are left, or several files have the same run.
     """
+    from nasbench.analysis.comparison.checks import require_distinct
     from nasbench.errors import InputError
     from nasbench.expressions.runs import runs_left
     from nasbench.store.query import Results
@@ -60,6 +61,7 @@ def load(
     began = time.perf_counter()
     results = Results(list(files))
     frame, runs = children_where(results, where, columns), results.runs()
+    require_distinct(runs)
     seconds = time.perf_counter() - began
     _log.info("read %d children of %d runs from %s in %.2f s", len(frame), len(runs), ", ".join(results.files), seconds)
     if where is not None:

@@ -535,6 +535,8 @@ def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:
 def find_files(paths: PathLike | Iterable[PathLike], missing_ok: bool = False) -> list[str]:
     """List all matching results files, each once; a pattern also matches files that have only a journal so far.
 
+    A file that is named in several ways, e.g. by a link, has the first of its names.
+
     Args:
         paths: a file name, a pattern such as "results/*.h5", or several of either.
         missing_ok: whether a pattern may match no file.
@@ -549,10 +551,11 @@ def find_files(paths: PathLike | Iterable[PathLike], missing_ok: bool = False) -
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not given:
         raise InputError("no results file given; name one, e.g. results/demo.h5")
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for path in given:
-        found.update(dict.fromkeys(_matches(os.fspath(path), missing_ok)))
-    return list(found)
+        for name in _matches(os.fspath(path), missing_ok):
+            found.setdefault(os.path.realpath(name), name)
+    return list(found.values())
 
 
 def _matches(path: str, missing_ok: bool) -> list[str]:

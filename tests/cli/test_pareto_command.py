@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -135,3 +136,13 @@ def test_an_unfinished_run_is_named_and_not_tested(tmp_path):
     assert "a hypervolume over the budget needs whole runs, and 1 of 3 are not" in done.err
     with pytest.raises(InputError, match="needs whole runs"):
         api.pareto(file, over="children")
+
+
+def test_a_file_counts_once_and_copies_are_refused(tmp_path):
+    shutil.copy(CLAIMS, tmp_path / "copy.h5")
+    (tmp_path / "link.h5").symlink_to(CLAIMS)
+    alone = nasbench("pareto", CLAIMS, "-o", "p.png", cwd=tmp_path)
+    assert nasbench("pareto", CLAIMS, "link.h5", "-o", "p.png", cwd=tmp_path) == alone
+    done = nasbench("pareto", CLAIMS, "copy.h5", "-o", "p.png", cwd=tmp_path)
+    assert done.code == 2
+    assert "these runs occur more than once" in done.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_every_format_gives_back_every_value(file: str, tmp_path: Path, ending: 
             np.testing.assert_array_equal(frame[name].to_numpy(), again[name].to_numpy(dtype=float, na_value=np.nan))
         else:
             assert frame[name].tolist() == again[name].tolist(), name
+
+
+@pytest.mark.parametrize("what", ["children", "curves", "runs"])
+def test_a_file_and_its_copy_are_not_exported_twice(file: str, tmp_path: Path, what: str) -> None:
+    shutil.copy(file, tmp_path / "copy.h5")
+    target = tmp_path / "out.csv"
+    done = nasbench("export", file, str(tmp_path / "copy.h5"), "--what", what, "-o", str(target))
+    assert (done.code, target.exists()) == (2, False)
+    assert "these runs occur more than once: run0; give each results file once, and no copies" in done.err
+    assert nasbench("export", file, file, "-o", str(target)).out.endswith(f"{COUNT} rows of children\n")
 
 
 def test_missing_values_are_null_in_json_lines(file: str, tmp_path: Path) -> None:

@@ -103,6 +103,15 @@ def test_several_files_and_patterns(two_files):
         Results([])
 
 
+def test_a_file_with_several_names_is_read_once(two_files, monkeypatch):
+    monkeypatch.chdir(two_files)
+    (two_files / "link.h5").symlink_to("b.h5")
+    names = ["a.h5", "./a.h5", str(two_files / "a.h5"), "link.h5", "b.h5", "*.h5"]
+    results = open_results(names)
+    assert results.files == ["a.h5", "link.h5"], "each by the first of its names"
+    assert len(results) == 15
+
+
 def test_a_pattern_finds_a_file_that_has_only_a_journal(tmp_path):
     with ResultsWriter(tmp_path / "young.h5") as writer:
         writer.append_child(*child(0))
