@@ -14,6 +14,7 @@ from nasbench.runners.search.proxy import (
     WarmStart,
     parse_filter,
     parse_warm_start,
+    require_pool,
     text_of,
 )
 from nasbench.runners.strategies import Strategy
@@ -78,7 +79,9 @@ class Guidance:
             InputError: for another form or a value out of range.
             UnknownName: when there is no such score, option or protocol.
         """
-        found = cls(text_of(parse_warm_start(warm_start)), text_of(parse_filter(filter)))
+        start = parse_warm_start(warm_start)
+        require_pool(start)
+        found = cls(text_of(start), text_of(parse_filter(filter)))
         return cls(found.warm_start, found.filter, get_protocol(protocol).name) if found else found
 
     def require(self, name: str, kind: type[Strategy[Any]]) -> None:

@@ -23,7 +23,15 @@ from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.base import options_of_others
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
-from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
+from nasbench.runners.search.proxy import (
+    PREFIX,
+    ProxyFilter,
+    WarmStart,
+    parse_filter,
+    parse_warm_start,
+    require_pool,
+    text_of,
+)
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.objectives import COUNTED, ERROR
 from nasbench.runners.strategies.presets import PRESET, with_preset
@@ -255,7 +263,12 @@ class SearchPlan:
         return get_protocol(self.config.protocol, self.config.set)
 
     def as_new(self) -> SearchPlan:
-        """Return the plan with the id of a new run."""
+        """Return the plan with the id of a new run.
+
+        Raises:
+            InputError: when its warm start has fewer candidates than children, which stored runs may have.
+        """
+        require_pool(parse_warm_start(self.config.warm_start))
         return replace(self, run=self.ids[0])
 
     def as_stored(self, stored: Collection[str]) -> SearchPlan:

@@ -111,8 +111,32 @@ def text_of(parsed: WarmStart | ProxyFilter | None) -> str:
     if parsed is None:
         return ""
     changed = [
-        f"{field.name}={getattr(parsed, field.name):g}"
+        f"{field.name}={_number(getattr(parsed, field.name))}"
         for field in fields(parsed)
         if field.name != "score" and getattr(parsed, field.name) != field.default
     ]
     return ",".join([PREFIX + parsed.score, *changed])
+
+
+def require_pool(parsed: WarmStart | None) -> None:
+    """Refuse a warm start that takes more architectures than it scores. Stored runs may have one: they go on with all.
+
+    Args:
+        parsed: what was parsed; None for none.
+
+    Raises:
+        InputError: when there are more children than candidates.
+    """
+    if parsed is not None and parsed.children > parsed.candidates:
+        raise InputError(
+            f"warm_start: children={parsed.children} of candidates={parsed.candidates} are more than there are; give "
+            "more candidates, or fewer children"
+        )
+
+
+def _number(value: float) -> str:
+    """Write a number so that it is read as the same; short as ids of stored runs have it where that is exact."""
+    if isinstance(value, int):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

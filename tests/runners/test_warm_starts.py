@@ -10,6 +10,7 @@ from searching import search, tiny_plan
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import validated
+from nasbench.runners.replay.guidance import Guidance
 from nasbench.runners.search import config as module
 from nasbench.runners.search.proxy import parse_filter, parse_warm_start, text_of
 from nasbench.runners.strategies import STRATEGIES, Proposal, Strategy
@@ -69,6 +70,41 @@ def test_one_spelling():
     assert text_of(parse_warm_start("zero_cost:synflow, children=20,candidates=100")) == "zero_cost:synflow,children=20"
     assert text_of(parse_filter("zero_cost:naswot,keep=0.25")) == "zero_cost:naswot,keep=0.25"
     assert text_of(parse_filter("")) == ""
+
+
+@pytest.mark.parametrize("candidates", [11, 99_999, 999_999, 1_000_000, 1_234_567, 10**17 + 1])
+def test_a_number_of_candidates_is_read_as_it_was_given(candidates: int):
+    text = f"zero_cost:synflow,candidates={candidates}"
+    assert text_of(parse_warm_start(text)) == text
+    assert parse_warm_start(text).candidates == candidates
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("0.25", "0.25"),
+        (".3000", "0.3"),
+        ("0.123456", "0.123456"),
+        ("0.00001", "1e-05"),
+        ("0.12345678", "0.12345678"),
+        ("0.30000000000000004", "0.30000000000000004"),
+    ],
+)
+def test_a_share_is_short_where_that_is_exact_and_never_rounded(given: str, written: str):
+    """The short forms are those in the configurations and ids of stored runs."""
+    text = text_of(parse_filter(f"zero_cost:naswot,keep={given}"))
+    assert text == f"zero_cost:naswot,keep={written}"
+    assert parse_filter(text).keep == float(given)
+
+
+@pytest.mark.parametrize("text", ["candidates=10,children=50", "candidates=9"])
+def test_more_children_than_candidates_are_refused_for_new_runs_alone(text: str):
+    plan = tiny_plan(warm_start=f"zero_cost:params,{text}", **FIELDS)  # as a stored run is resumed
+    with pytest.raises(InputError, match="are more than there are; give more candidates, or fewer children"):
+        plan.as_new()
+    with pytest.raises(InputError, match="are more than there are"):
+        Guidance.of(f"zero_cost:params,{text}")
+    assert Guidance.of("zero_cost:params,candidates=10")
 
 
 @pytest.mark.parametrize(
