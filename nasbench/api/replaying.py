@@ -314,7 +314,11 @@ def replay(
     searched.check_budget_unit(limit.budget.unit)
     children = searched.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
     settings = [
-        replace(_setting(each, published, limit.budget, children), where_arch=limits, guidance=guidance)
+        replace(
+            _setting(each, published, limit.budget, children, searched.space.spec),
+            where_arch=limits,
+            guidance=guidance,
+        )
         for each in given
     ]
     if not settings:
@@ -367,7 +371,9 @@ def _several(strategies: StrategyLike | Sequence[StrategyLike]) -> Sequence[Stra
     return strategies
 
 
-def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget, children: float | None) -> Setting:
+def _setting(
+    strategy: StrategyLike, published: pd.DataFrame, budget: Budget, children: float | None, space: str
+) -> Setting:
     from nasbench.runners.replay.published_settings import usual_options
     from nasbench.runners.strategies.presets import with_preset
 
@@ -375,7 +381,7 @@ def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget, ch
         usual = usual_options(published, budget).get(strategy)
         strategy = f"{strategy}:{usual}" if usual else strategy
     given = given_strategy(strategy)
-    chosen = with_preset(given.kind, given.options, children)
+    chosen = with_preset(given.kind, given.options, children, space=space)
     options = validated(given.kind.config_type, chosen, f"options of strategy {given.name!r}")
     return Setting(given.name, given.kind, options)
 

@@ -253,7 +253,8 @@ def replay(
     wanted = [_parsed(name, usual) for name in names]
     table.check_budget_unit(limit.budget.unit)
     children = table.children_of(limit.budget.limit, limit.budget.unit, children_at_once)
-    settings = told_apart([Setting.of(name, options, where_arch, children, guidance) for name, options in wanted])
+    spec = table.space.spec
+    settings = told_apart([Setting.of(name, options, where_arch, children, guidance, spec) for name, options in wanted])
     for setting, (_, options) in zip(settings, wanted):
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
         if foreign := note_on_images(setting, table.name):

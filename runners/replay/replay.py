@@ -69,6 +69,7 @@ class Setting:
         where_arch: str = "",
         children: float | None = None,
         guidance: Guidance = NO_GUIDANCE,
+        space: str = "",
     ) -> Setting:
         """Resolve a strategy's name and options.
 
@@ -78,6 +79,7 @@ class Setting:
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
             children: children that the budget pays for, for the option preset=auto; None if that is not known.
             guidance: scores of untrained networks as a warm start or a filter.
+            space: text of the table's space, for the option preset=paper; "" if it is not known.
 
         Returns:
             The strategy with its options.
@@ -90,7 +92,8 @@ class Setting:
         kind = strategy_class(name)
         source = source_of(kind)
         stored = source.strategy if source is not None else name
-        config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {stored!r}")
+        chosen = with_preset(kind, options, children, space=space)
+        config = validated(kind.config_type, chosen, f"options of strategy {stored!r}")
         return cls(stored, kind, config, one_spelling(where_arch), guidance)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:

@@ -159,7 +159,8 @@ class SearchConfig(ExecutorOptions):
         budget = Budget.parse(str(given.get("budget", "")))
         fields = given.get("set") if isinstance(given.get("set"), Mapping) else None
         epochs = get_protocol(str(given.get("protocol", "digits")), fields).epochs
-        return {**given, "options": with_preset(kind, options, budget.children, epochs)}
+        space = str(given.get("space", ""))
+        return {**given, "options": with_preset(kind, options, budget.children, epochs, space)}
 
     @field_validator("budget")
     @classmethod

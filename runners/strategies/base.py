@@ -164,6 +164,18 @@ class Strategy(ABC, Generic[C]):
         return {}
 
     @classmethod
+    def paper_options_on(cls, space: str) -> dict[str, Any]:
+        """Return the paper's settings, where the paper has others for some spaces.
+
+        Args:
+            space: name of the space, without its options; "" if it is not known.
+
+        Returns:
+            Option -> value; those of `paper_options` unless a strategy says otherwise.
+        """
+        return cls.paper_options()
+
+    @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:
         """Say what a user should know about options and a budget before the search.
 

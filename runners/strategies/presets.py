@@ -15,7 +15,11 @@ PRESETS: Final = ("auto", "paper")
 
 
 def with_preset(
-    kind: type[Strategy[Any]], options: Mapping[str, Any], children: float | None, epochs: int | None = None
+    kind: type[Strategy[Any]],
+    options: Mapping[str, Any],
+    children: float | None,
+    epochs: int | None = None,
+    space: str = "",
 ) -> dict[str, Any]:
     """Replace the option `preset` by the options that it stands for; given options win.
 
@@ -26,6 +30,7 @@ def with_preset(
         options: option -> value. With preset=auto, `children` says how many children the budget is for.
         children: children that the budget pays for; None if it is not in children.
         epochs: epochs of a child's training; None for those of the protocol that the options name, or of "digits".
+        space: text of the space that is searched, e.g. "nasnet:blocks=3"; "" if it is not known.
 
     Returns:
         The options without `preset` and `children`; unchanged if `preset` is not among them.
@@ -40,7 +45,7 @@ def with_preset(
     if name not in PRESETS:
         raise UnknownName("preset", str(name), PRESETS)
     if name == "paper":
-        return {**kind.paper_options(), **rest}
+        return {**kind.paper_options_on(space.partition(":")[0]), **rest}
     given = rest.pop(CHILDREN, children)
     try:
         count = round(float(given))

@@ -8,11 +8,14 @@ from pydantic import ValidationError
 from searching import tiny_plan
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.networks.darts_counts import plan_darts
 from nasbench.runners.replay.replay import Setting
+from nasbench.runners.search.config import SearchConfig
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.evolution import EvolutionConfig
 from nasbench.runners.strategies.presets import with_preset
 from nasbench.spaces import get_space
+from nasbench.structures import Scale
 
 LEARNED = {"ppo": (3.5e-4, 20, 20_000), "reinforce": (6e-4, 8, 12_800)}
 
@@ -156,7 +159,8 @@ def test_the_papers_sizes_of_shared_weights(name: str):
     setting = Setting.of(name, {"preset": "paper", "filters": "24"})
     strategy = setting.kind(get_space("darts"), 0, setting.config)
     protocol = strategy.super_protocol
-    assert (protocol.data, protocol.filters, protocol.cells, protocol.validation) == ("cifar10", 24, 2, 0.5)
+    cells = 6 if name == "drnas" else 2
+    assert (protocol.data, protocol.filters, protocol.cells, protocol.validation) == ("cifar10", 24, cells, 0.5)
     assert protocol.batch_size == (256 if name == "pcdarts" else 64)
     if name != "rs_ws":
         rate = {"darts": 3e-4, "gdas": 3e-4}.get(name, 6e-4)
@@ -164,6 +168,27 @@ def test_the_papers_sizes_of_shared_weights(name: str):
         scaled = Setting.of(name, {"epochs": "250" if name == "gdas" else "50"}).config
         free = setting.kind(get_space("darts"), 0, scaled)
         assert free.architecture_rate(98 if name == "pcdarts" else 391) == pytest.approx(rate, rel=0.01)  # by the rule
+
+
+RELEASED = {  # 201-space/train_search.py and DARTS-space/train_search.py of github.com/xiangning-chen/DrNAS
+    "nasbench201": {"learning_rate": 0.025, "learning_rate_end": 0.001, "architecture_learning_rate": 3e-4}
+    | {"epochs": 100, "warmup_epochs": 0, "cells": 5, "filters": 16, "batch_size": 64},
+    "darts": {"learning_rate": 0.1, "learning_rate_end": 0.0, "architecture_learning_rate": 6e-4}
+    | {"epochs": 50, "warmup_epochs": 10, "cells": 6, "filters": 36, "batch_size": 64},
+}
+
+
+@pytest.mark.parametrize("space", [*RELEASED, "pnas:blocks=2"])
+def test_the_papers_settings_of_drnas_are_those_of_its_search_in_the_space(space: str):
+    wanted = {"protocol": "nasbench201", "data": "cifar10", **RELEASED.get(space, RELEASED["darts"])}
+    assert with_preset(STRATEGIES.get("drnas"), {"preset": "paper"}, None, space=space) == wanted
+    assert Setting.of("drnas", {"preset": "paper"}, space=space).config.model_dump(include=set(wanted)) == wanted
+    fields = {"strategy": "drnas", "budget": "1 children", "options": {"preset": "paper", "epochs": 7}}
+    assert SearchConfig(space=space, **fields).options == {**wanted, "epochs": 7}
+
+
+def test_twenty_layers_of_darts_are_six_cells_in_each_stage():
+    assert len(plan_darts(Scale(cells=6, filters=36, image_size=32, image_channels=3, classes=10)).places) == 20
 
 
 @pytest.mark.parametrize(
