@@ -85,6 +85,37 @@ def test_rapl_packages_and_their_memory(tmp_path: Path) -> None:
     assert rapl_counters(tmp_path / "nowhere") == []
 
 
+def test_no_joule_is_counted_twice(tmp_path: Path) -> None:
+    """The zone psys is the whole platform, with the packages in it, and core and uncore are parts of a package."""
+    names = ("package-0", "core", "uncore", "dram", "psys", "dram")
+    places = ("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1", "intel-rapl:0:2", "intel-rapl:1", "intel-rapl:1:0")
+    zones = [zone(tmp_path, place, name, 0) for place, name in zip(places, names)]
+    with EnergyMeter(rapl_counters(tmp_path)) as meter:
+        for folder, joules in zip(zones, (10, 6, 1, 2, 15, 2)):
+            (folder / "energy_uj").write_text(f"{joules}000000\n")
+        assert meter.joules() == {"rapl:package-0": 10.0, "rapl:dram of package 0": 2.0}
+
+
+@pytest.mark.parametrize("limit", [None, "", "unknown"])
+def test_a_restart_after_unknown_joules_is_left_out(tmp_path: Path, limit: str | None) -> None:
+    package = zone(tmp_path, "intel-rapl:0", "package-0", 5_000_000, limit=None)
+    if limit is not None:
+        (package / "max_energy_range_uj").write_text(limit)
+    with EnergyMeter(rapl_counters(tmp_path)) as meter:
+        (package / "energy_uj").write_text("6500000\n")
+        assert meter.joules() == {"rapl:package-0": 1.5}
+        (package / "energy_uj").write_text("100\n")
+        assert meter.joules() == {}
+
+
+def test_a_counter_without_a_number_is_left_out(tmp_path: Path) -> None:
+    package = zone(tmp_path, "intel-rapl:0", "package-0", 5_000_000)
+    with EnergyMeter(rapl_counters(tmp_path)) as meter:
+        (package / "energy_uj").write_text("")
+        assert meter.joules() == {}
+    assert rapl_counters(tmp_path) == []
+
+
 class NoEnergy(Exception):
     """What NVML raises."""
 

@@ -30,7 +30,7 @@ class Counter:
     Args:
         name: the device measured, e.g. "rapl:package-0" or "nvml:GPU-5f3e... NVIDIA H100 80GB HBM3".
         read: returns the joules used since an unknown moment; raises OSError if the counter cannot be read.
-        wraps_at: joules after which the counter restarts at 0; inf for never.
+        wraps_at: joules after which the counter restarts at 0; inf for never, or not known.
     """
 
     name: str
@@ -63,7 +63,8 @@ class EnergyMeter:
         """Read the counters.
 
         Returns:
-            Name of the counter -> joules used since the start. A counter that could not be read once is left out.
+            Name of the counter -> joules used since the start. A counter that could not be read once is left out, and so
+            is one that restarted after an unknown number of joules.
         """
         with self._lock:
             for counter in self._counters:
@@ -75,12 +76,14 @@ class EnergyMeter:
         try:
             now = counter.read()
         except OSError:
-            self._last.pop(counter.name, None)
-            self._joules.pop(counter.name, None)
-            return
+            now = math.nan
         added = now - self._last[counter.name]
         if added < 0:
             added += counter.wraps_at
+        if not 0 <= added < math.inf:  # NaN, or a restart after unknown joules
+            self._last.pop(counter.name, None)
+            self._joules.pop(counter.name, None)
+            return
         self._last[counter.name] = now
         self._joules[counter.name] += added
 
@@ -126,7 +129,7 @@ def counters_of(devices: Sequence[str]) -> list[Counter]:
 
 
 def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
-    """Return the readable RAPL counters: one per processor package, and one per memory that is counted separately.
+    """Return the readable RAPL counters: one per processor package, and one per memory that is counted beside its package.
 
     Args:
         root: folder of Linux's powercap interface.
@@ -136,23 +139,27 @@ def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
 
     Source: Linux, Documentation/power/powercap.
     """
-    zones = sorted(root.glob("intel-rapl:*"))  # also the name on AMD processors
-    packages = [zone for zone in zones if zone.name.count(":") == 1]
-    memories = [zone for zone in zones if zone.name.count(":") == 2 and _line(zone / "name") == "dram"]
-    return [counter for zone in (*packages, *memories) for counter in _rapl(zone)]
+    zones = {zone.name: _line(zone / "name") for zone in sorted(root.glob("intel-rapl:*"))}  # also the name on AMD's
+    # Not psys, the whole platform: it contains the packages.
+    packages = [zone for zone, name in zones.items() if zone.count(":") == 1 and name.startswith("package")]
+    memories = [zone for zone, name in zones.items() if name == "dram" and zone.rpartition(":")[0] in packages]
+    return [counter for zone in (*packages, *memories) for counter in _rapl(root / zone)]
 
 
 def _rapl(zone: Path) -> Iterator[Counter]:
     def read() -> float:
-        return int((zone / "energy_uj").read_text()) / 1e6
+        try:
+            return int((zone / "energy_uj").read_text()) / 1e6
+        except ValueError as error:
+            raise OSError(f"{zone}: {error}") from error
 
     try:
         read()
     except OSError:  # since 2020 only root may read it by default
         return
-    name, limit = _line(zone / "name") or zone.name, _line(zone / "max_energy_range_uj")
+    limit = _line(zone / "max_energy_range_uj")
     of = f" of package {zone.name.split(':')[1]}" if zone.name.count(":") == 2 else ""
-    yield Counter(f"rapl:{name}{of}", read, int(limit) / 1e6 if limit else math.inf)
+    yield Counter(f"rapl:{_line(zone / 'name')}{of}", read, int(limit) / 1e6 if limit.isdecimal() else math.inf)
 
 
 def _line(path: Path) -> str:
