@@ -195,7 +195,8 @@ def run_plans(
         The plans, each with the id that its run has in the file.
 
     Raises:
-        InputError: when `jobs` > 1 but searches would train in this process.
+        InputError: when `jobs` > 1 but searches would train in this process, or no search would reuse a score of
+            `cache_files`.
         KeyboardInterrupt: after every running search was marked as interrupted.
         StoreError: when the file is damaged, newer, locked by another process or cannot be written.
     """
@@ -203,6 +204,11 @@ def run_plans(
         raise InputError(
             f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where "
             "torch has one state of random numbers and settings for all; give --executor local, or one job"
+        )
+    if cache_files and plans and all(plan.config.cached == "off" for plan in plans):
+        raise InputError(
+            f"cached=off reuses no scores, so those of {cache_files[0]} would not be: leave out the cache, or take charge "
+            "or free"
         )
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         stored = _stored(path, plans, until_replayed)

@@ -300,6 +300,11 @@ def cost(
             raise InputError("--on is for results files; published searches are priced at another device by --at")
         if allow:
             raise InputError("--allow is for results files: published searches are not checked")
+        if files:
+            raise InputError(f"--published prices the published searches and not {files[0]}: leave one of them out")
+        if where is not None or target is not None:
+            option = "--where" if where is not None else "--target"
+            raise InputError(f"{option} is for results files: leave it or --published out")
         _cost_of_published(at, prices, output, csv, table_format)
         return
     if not files:

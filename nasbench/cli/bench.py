@@ -156,6 +156,8 @@ def measure(
         raise InputError("name a strategy, e.g. nasbench bench random, or nasbench bench mine.py:Mine")
     if submit is not None and chosen:
         raise InputError("a submission has every task of the suite: leave --task out, or --submit")
+    if submit is None and (tuned_on or name):
+        raise InputError(f"{'--tuned-on' if tuned_on else '--name'} is stated in a submission: add --submit FILE.npz")
     if submit is not None and options_tried and not tuned_on.strip():
         raise InputError("options were tried: say where with --tuned-on, e.g. --tuned-on 'digits201, seeds 0 to 9'")
     tried = _options_tried(options_tried) if submit is not None else 0

@@ -44,10 +44,9 @@ FORMATS = tuple(sorted(QUERY_FORMS.values()))
 @click.option("-n", "--head", default=None, type=click.IntRange(0), help="Maximal number of rows.")
 @click.option(
     "--stage",
-    default="search",
+    default=None,
     type=click.Choice(["search", "final", "all"]),
-    show_default=True,
-    help="Stage of the rows.",
+    help="Stage of the rows  [search].",
 )
 @click.option("--runs", is_flag=True, help="Print the runs instead of the children.")
 @click.option("--measured", is_flag=True, help="Print the measurements instead of the children.")
@@ -81,7 +80,7 @@ def query(
     columns: str | None,
     sort: str | None,
     head: int | None,
-    stage: str,
+    stage: str | None,
     runs: bool,
     measured: bool,
     wanted: Sequence[str],
@@ -102,6 +101,16 @@ def query(
       nasbench query published --where "kind == 'searched' and params < 6e6" --columns model,params,top1_acc,paper
     """
     form = form_of(format_, output)
+    _require_of_one_table(
+        tuple(files) == (PUBLISHED,),
+        {
+            "--runs": runs,
+            "--measured": measured,
+            "--measure": bool(wanted),
+            "--measurements": bool(measurements),
+            "--stage": stage is not None,
+        },
+    )
     if tuple(files) == (PUBLISHED,):
         frame = pick(
             select(_published(), where, sort, head), columns or "model,data,params,mult_adds,top1_acc,paper,tag"
@@ -115,12 +124,28 @@ def query(
     else:
         results = _opened(files)
         chosen = Children(results, Quantities(results, measurements, wanted), columns)
-        rows = chosen.rows(where, sort, head, None if stage == "all" else stage)
+        rows = chosen.rows(where, sort, head, None if stage == "all" else stage or "search")
         if form in _STREAMED and (len(rows) or form == "csv"):
             stream(chosen.blocks(form, rows), output)
             return
         frame = chosen.read(chosen.names, rows)[chosen.names]
     write(frame, form, output)
+
+
+def _require_of_one_table(published: bool, given: Mapping[str, bool]) -> None:
+    """Refuse options of another table than the one that is printed, which would do nothing."""
+    fits: tuple[str, ...] = ()
+    if published:
+        printed = "published networks"
+    elif given["--runs"]:
+        printed, fits = "--runs", ("--runs",)
+    elif given["--measured"]:
+        printed, fits = "--measured", ("--measured", "--measurements")
+    else:
+        return
+    others = [option for option, here in given.items() if here and option not in fits]
+    if others:
+        raise InputError(f"{others[0]} does nothing for {printed}: leave one of them out")
 
 
 def _published() -> pd.DataFrame:

@@ -63,6 +63,16 @@ def with_(*changed: str) -> tuple[str, ...]:
         (("spaces", "show", "nsa"), "did you mean 'nas'"),
         (("devices", "--price", "nowhere.csv"), "nowhere.csv"),
         (("cost",), "--published"),
+        (("cost", "a.h5", "--published"), "--published prices the published searches and not a.h5"),
+        (("cost", "--published", "--where", "params > 1"), "--where is for results files"),
+        (("cost", "--published", "--target", "0.9"), "--target is for results files"),
+        (("query", "a.h5", "--runs", "--measured"), "--measured does nothing for --runs"),
+        (("query", "a.h5", "--runs", "--stage", "search"), "--stage does nothing for --runs"),
+        (("query", "a.h5", "--measured", "-m", "latency"), "--measure does nothing for --measured"),
+        (("query", "published", "--runs"), "--runs does nothing for published networks"),
+        (("bench", "random", "--name", "A. Author"), "--name is stated in a submission: add --submit"),
+        (("bench", "random", "--tuned-on", "seeds 0 to 9"), "--tuned-on is stated in a submission: add --submit"),
+        (with_("--cached", "off", "--cache", __file__), "cached=off reuses no scores"),
     ],
 )
 def test_a_mistake_is_one_line_with_exit_2(words, expected, tmp_path):
