@@ -10,7 +10,15 @@ from typing import Any
 import pandas as pd
 
 from nasbench.analysis.plotting import style
-from nasbench.analysis.report.contents import Selection, Wishes, commands, files, measured_fronts, provenance
+from nasbench.analysis.report.contents import (
+    Selection,
+    Wishes,
+    commands,
+    courses_of_score,
+    files,
+    measured_fronts,
+    provenance,
+)
 from nasbench.analysis.report.markdown import folded, provenance_lines, table_lines
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.report.tables import (
@@ -104,7 +112,7 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
     own = judged_by()
     chance = CHANCE if own.is_accuracy else -math.inf
     agreement = pd.concat(
-        [seed_agreement(rows, chance), predictors(rows, means, selection.epochs())], ignore_index=True
+        [seed_agreement(rows, chance), predictors(rows, means, courses_of_score(selection))], ignore_index=True
     )
     sections = {
         "Best architectures": _best(own.shown(means.head(wishes.best), ["val_acc", "test_acc"])),

@@ -218,7 +218,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     # Each of these takes as much memory as the children: what they are made of is not kept beside the others.
     planes_of = _planes(frame, runs, wishes.seed)
     notes = check_comparable(frame, runs, wishes.allow)
-    learned = learning_curves(_courses(selection), frame, wishes.best, as_categories=True)
+    learned = learning_curves(courses_of_score(selection), frame, wishes.best, as_categories=True)
     children = searched_children(frame)
     ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
     ends = {measure: scores for measure, scores in ends.items() if scores["score"].notna().any()}
@@ -264,8 +264,15 @@ def _planes(frame: pd.DataFrame, runs: pd.DataFrame, seed: int) -> dict[str, Any
     return {"volumes": volumes(points, seed), "attained": attained(points)}
 
 
-def _courses(selection: Selection) -> pd.DataFrame:
-    """Courses of the score by which the runs are judged, as `learning_curves` takes them."""
+def courses_of_score(selection: Selection) -> pd.DataFrame:
+    """Courses of the score by which the runs are judged, over the epochs of each child.
+
+    Args:
+        selection: the results.
+
+    Returns:
+        Result of `courses_of`.
+    """
     return courses_of(selection.epochs(), selection.measurements, judged_by())
 
 

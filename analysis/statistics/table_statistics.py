@@ -10,7 +10,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
-from nasbench.scores import judged_by
+from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.frames import begins_at_the_start, from_the_start, whole_trainings
@@ -252,42 +252,47 @@ def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:
         above: only architectures whose val_acc is above this fraction with both seeds are used, e.g. chance level.
 
     Returns:
-        One row per pair: score ("val_acc seed 0 against seed 1"), n, spearman, kendall.
+        One row per pair: score ("val_acc seed 0 against seed 1", or the name of another score), n, spearman, kendall.
     """
+    name = judged_by().name(VAL_ACC)
     wide = rows.pivot_table(index="hash", columns="seed", values="val_acc", aggfunc="mean")
     found = []
     for one, other in combinations(wide.columns, 2):
         pair = wide[[one, other]].dropna()
         pair = pair[(pair > above).all(axis=1)].set_axis(["one", "other"], axis=1)
         row = rank_agreement(pair, ["one"], "other")
-        found.append(row.assign(score=f"val_acc seed {one} against seed {other}"))
+        found.append(row.assign(score=f"{name} seed {one} against seed {other}"))
     if not found:
         return pd.DataFrame(columns=["score", "n", "spearman", "kendall"])
     return pd.concat(found, ignore_index=True)
 
 
 def predictors(rows: pd.DataFrame, means: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Rank correlation of cheaper numbers with the mean validation accuracy.
+    """Rank correlation of cheaper numbers with the mean validation accuracy, or another score in its own direction.
 
     Args:
         rows: result of `trainings`.
         means: result of `architecture_means`.
-        curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc; with run, stage and index, those of `rows` are
-            taken.
+        curves: the table's curves (`courses_of`): hash, epoch, val_acc (oriented); with run, stage and index, those of `rows`
+            are taken, and the hash may be missing.
 
     Returns:
-        One row per predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n,
-        spearman, kendall.
+        One row per predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc, or the names of another
+        score): score, n, spearman, kendall. Of a loss of which larger networks have less, that of params is negative.
     """
-    early = _curves_of(rows, curves).pivot_table(index="hash", columns="epoch", values="val_acc", aggfunc="mean")
-    early.columns = [f"val_acc after epoch {epoch}" for epoch in early.columns]
-    joined = means.set_index("hash").join(early)
-    return rank_agreement(joined, ["params", "mult_adds", "device_seconds", *early.columns, "test_acc"])
+    own = judged_by()
+    early = _curves_of(rows, curves).pivot_table(index="hash", columns="epoch", values=VAL_ACC, aggfunc="mean")
+    early.columns = [f"{own.name(VAL_ACC)} after epoch {epoch}" for epoch in early.columns]
+    joined = own.shown(means.set_index("hash").join(early), [VAL_ACC, TEST_ACC, *early.columns])
+    found = rank_agreement(joined, ["params", "mult_adds", "device_seconds", *early.columns, TEST_ACC])
+    return found.assign(score=found["score"].replace({TEST_ACC: own.name(TEST_ACC)}))
 
 
 def _curves_of(rows: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Select the curves of some children, or of their architectures where a curve does not say of which child it is."""
     keys = ["run", "stage", "index"]
+    if "hash" not in curves:
+        return curves.merge(rows[[*keys, "hash"]], on=keys)
     if not (set(keys) <= set(curves.columns) and set(keys) <= set(rows.columns)):
         return curves[curves["hash"].isin(set(rows["hash"]))]
     return curves[pd.MultiIndex.from_frame(curves[keys]).isin(pd.MultiIndex.from_frame(rows[keys]))]

@@ -293,7 +293,7 @@ def neighbours(hash_: str, file: str, where: str | None, measure: str) -> None:
 
 def _judged(file: str, measure: str, where: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Children and curves of a table, whose score is in the place of accuracies for the rest of the command."""
-    from nasbench.store.judged import judge
+    from nasbench.store.judged import courses_of, judge
     from nasbench.store.query import Results
     from nasbench.tabular.catalogue import shipped_tables
 
@@ -306,7 +306,9 @@ def _judged(file: str, measure: str, where: str | None) -> tuple[pd.DataFrame, p
         frame, runs, curves = children_where(results, where), results.runs(), results.all_curves()
         if where is not None and frame.empty:
             raise InputError(f"no children match {where!r} in {file}; see: nasbench query {file}")
-        frame, score = judge(frame, runs[runs["run"].isin(set(frame["run"]))], results.measurements(), measure)
+        measurements = results.measurements()
+        frame, score = judge(frame, runs[runs["run"].isin(set(frame["run"]))], measurements, measure)
+        curves = courses_of(curves, measurements, score)
     click.get_current_context().with_resource(judging(score))
     return frame, curves
 

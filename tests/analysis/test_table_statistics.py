@@ -19,7 +19,9 @@ from nasbench.analysis.statistics.table_statistics import (
     trainings,
 )
 from nasbench.errors import InputError
+from nasbench.scores import judging
 from nasbench.spaces import get_space
+from nasbench.store.judged import LOSS
 
 
 @pytest.fixture
@@ -181,3 +183,25 @@ def test_curves_are_those_of_the_trainings():
     found = predictors(rows, architecture_means(rows), curves).set_index("score")
     # mean scores 0.125, 0.1, 0.2, 0.3 with 0.225, 0.25, 0.3, 0.4 after an epoch: five of six pairs agree
     assert found.loc["val_acc after epoch 1", "kendall"] == pytest.approx((5 - 1) / 6)
+
+
+def test_correlations_with_a_loss_have_its_sign_and_its_name(frame):
+    """Where more parameters have less loss, their correlation with it is -1; those of losses with losses are 1."""
+    means = frame.groupby("hash")["params"].transform("max")
+    losses = frame.assign(val_acc=means / 1000 - 1.0, test_acc=means / 1000 - 1.1)  # oriented: higher is better
+    curves = losses[["hash", "val_acc"]].assign(epoch=1)
+    with judging(LOSS):
+        rows = trainings(losses)
+        found = predictors(rows, architecture_means(rows), curves).set_index("score")["kendall"]
+        seeds = seed_agreement(rows, -np.inf)
+    assert found[["params", "val_loss after epoch 1", "test_loss"]].tolist() == [-1.0, 1.0, 1.0]
+    assert seeds[["score", "kendall"]].to_numpy().tolist() == [["val_loss seed 0 against seed 1", 1.0]]
+
+
+def test_curves_without_hashes_are_those_of_the_children(frame):
+    children = frame.assign(run="r", stage="search", index=range(len(frame)))
+    curves = children[["run", "stage", "index", "val_acc"]].assign(epoch=1)
+    rows = trainings(children)
+    found = predictors(rows, architecture_means(rows), curves).set_index("score")
+    assert found.loc["val_acc after epoch 1", "kendall"] == pytest.approx(1)
+    assert "val_acc after epoch 1" not in set(predictors(rows, architecture_means(rows), curves.iloc[:0])["score"])

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from commands import nasbench
+from scipy.stats import kendalltau
 
 CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
 TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 CIFAR = str(Path(__file__).parents[2] / "results" / "cifar10-jpeg-nasnet.h5")
+LOSSES = str(Path(__file__).parents[2] / "results" / "conv-size-cifar16.h5")
 
 
 def test_a_page_is_written_and_its_size_said(tmp_path):
@@ -125,3 +127,22 @@ def test_the_default_of_chance_is_that_of_table_stats():
     from nasbench.cli.table import stats
 
     assert [option.default for option in stats.params if option.name == "chance"] == [CHANCE]
+
+
+def test_a_loss_has_its_own_rank_correlations():
+    """Larger networks have less loss: the correlations are those of the file's losses, as scipy computes them."""
+    import nasbench as api
+
+    frame = api.open(LOSSES).frame()
+    means = frame[(frame["status"] == "ok") & (frame["seed"] < 2)].groupby("hash")[["val_loss", "params"]].mean()
+    tau = float(kendalltau(means["val_loss"], means["params"]).statistic)
+    assert tau < -0.5
+    for words in (("report", LOSSES, "--format", "md"), ("table", "stats", LOSSES)):
+        done = nasbench(*words, "-y", "val_loss", "-w", "seed < 2")
+        assert done.code == 0, done.err
+        rows = [line.replace("|", " ").split() for line in done.out.splitlines()]
+        (of_params,) = [row for row in rows if len(row) == 4 and row[0] == "params" and row[1] in ("1024", "1,024")]
+        assert float(of_params[-1]) == pytest.approx(tau, abs=1e-4)
+        assert "val_loss seed 0 against seed 1" in done.out
+        assert "val_loss after epoch 1" in done.out
+        assert "val_acc" not in done.out
