@@ -431,8 +431,8 @@ def objective_volumes(
         reference: objective -> its worst value; points beyond it do not count. None for `reference_point`.
 
     Returns:
-        strategy (each, then "all"), points, front (points on its front), hypervolume (of log10 of costs, and of the
-        error), and reference_<objective>.
+        strategy (each, then "all"), points, front (points on its front; an architecture that several strategies found counts once in
+        "all"), hypervolume (of log10 of costs, and of the error), and reference_<objective>.
 
     Raises:
         InputError: when the reference of a cost is not positive.
@@ -447,15 +447,15 @@ def objective_volumes(
     values = points[list(objectives)].to_numpy(dtype=float)
     scaled, bound = _scaled(values, objectives, corner)
     places = points.groupby("strategy", sort=False).indices
-    everything = np.arange(len(points))
+    everything, number = np.arange(len(points)), pd.factorize(points["hash"])[0]
     rows = []
     for strategy in [*style.in_order(points["strategy"].unique().tolist()), ALL]:
         mine = everything if strategy == ALL else places[strategy]
         rows.append(
             {
                 "strategy": strategy,
-                "points": len(mine),
-                "front": int(nondominated(values[mine]).sum()),
+                "points": len(np.unique(number[mine])),
+                "front": len(np.unique(number[mine][nondominated(values[mine])])),
                 "hypervolume": dominated_volume(scaled[mine], bound),
                 **{f"reference_{name}": corner[name] for name in objectives},
             }

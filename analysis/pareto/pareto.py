@@ -155,8 +155,8 @@ def hypervolume(
         reference: (x, y) of the worst corner, x > 0; points beyond it do not count. None for `reference_point`.
 
     Returns:
-        strategy (each, then "all"), points, front (points on its front), hypervolume (score x decades of x),
-        reference_x, reference_y.
+        strategy (each, then "all"), points, front (points on its front; an architecture that several strategies found counts once in
+        "all"), hypervolume (score x decades of x), reference_x, reference_y.
 
     Raises:
         InputError: for a reference whose x is not positive.
@@ -172,14 +172,14 @@ def hypervolume(
     values = np.column_stack([np.log10(front[x].to_numpy(dtype=float)), -front[y].to_numpy(dtype=float)])
     worst = np.array([math.log10(corner[0]), -corner[1]])
     on_front, on_own = (front[name].to_numpy(dtype=bool) for name in ("front", "strategy_front"))
-    everything = np.arange(len(front))
+    everything, number = np.arange(len(front)), pd.factorize(front["hash"])[0]
     for strategy in [*style.in_order(list(places)), ALL]:
         members = everything if strategy == ALL else places[strategy]
         rows.append(
             {
                 "strategy": strategy,
-                "points": len(members),
-                "front": int((on_front if strategy == ALL else on_own)[members].sum()),
+                "points": len(np.unique(number[members])),
+                "front": len(np.unique(number[members][(on_front if strategy == ALL else on_own)[members]])),
                 "hypervolume": dominated_volume(values[members], worst),
                 "reference_x": corner[0],
                 "reference_y": corner[1],

@@ -27,7 +27,6 @@ from nasbench.analysis.costs.cost import cost_by_strategy
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
 from nasbench.analysis.pareto.dominance import nondominated, scored_children
 from nasbench.analysis.pareto.objectives import (
-    ALL,
     attainment,
     objective_front,
     objective_points,
@@ -417,9 +416,6 @@ def volumes(points: Mapping[str, PlanePoints], seed: int) -> pd.DataFrame:
         front = objective_front(together, objectives)
         corner = reference_point(front, objectives)
         table = objective_volumes(front, objectives, corner)
-        # An architecture counts once in "all", even if several strategies found it.
-        once = [front["hash"].nunique(), front.loc[front["front"], "hash"].nunique()]
-        table.loc[table["strategy"] == ALL, ["points", "front"]] = once
         up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
         tables.append((plane, up_to, table))
         planes.append((single, objectives, corner))

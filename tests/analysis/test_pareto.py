@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.pareto.objectives import objective_points
+from nasbench.analysis.pareto.objectives import objective_points, objective_volumes
 from nasbench.analysis.pareto.pareto import (
     hypervolume,
     lost_runs_note,
@@ -161,3 +161,21 @@ def test_runs_without_a_score_are_said(make):
         assert lost_runs_note(left, runs).startswith(
             "Runs without a score: 4 of 6 of ppo. The points of all runs are put together"
         )
+
+
+def test_an_architecture_that_two_strategies_found_counts_once_in_all(make):
+    """a and b were found twice; a, with the fewest parameters, and c, with the best score, are on the front."""
+    found = {"random": "ab", "ppo": "abc"}
+    about = {"a": (10, 0.5), "b": (20, 0.4), "c": (30, 0.9)}
+    rows = [
+        {"run": strategy, "strategy": strategy, "hash": name, "params": about[name][0], "val_acc": about[name][1]}
+        for strategy, names in found.items()
+        for name in names
+    ]
+    frame = make.children(rows)
+    names = ("error", "params")
+    for volumes in (hypervolume(pareto_front(frame)), objective_volumes(objective_points(frame, names), names)):
+        counts = volumes.set_index("strategy")[["points", "front"]]
+        assert counts.loc["all"].tolist() == [3, 2]
+        assert counts.loc["random"].tolist() == [2, 1]
+        assert counts.loc["ppo"].tolist() == [3, 2]
