@@ -30,6 +30,12 @@ BUDGET_LABELS: dict[str, str] = {
 }
 """Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
 
+_SPENDING = {
+    "gpu_hours": "What children cost in device-hours",
+    "children": "The number of children",
+    "usd": "What children cost in USD",
+    "wall": "When children finished",
+}
 GRID_POINTS = 200
 _CHOSEN_COLUMNS = ("run", "strategy", "run_seed", "hash", "status", "val_acc", "spent_gpu_hours", "wall_seconds")
 _COURSE_COLUMNS = (*_CHOSEN_COLUMNS, "stage", "counted", "test_acc")
@@ -204,6 +210,31 @@ def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
     hours, usd = run_hours(runs), runs.set_index("run")["usd"].astype(float)
     rates = usd / hours.where(hours > 0)
     return rates.mask(usd.notna() & ~(hours > 0), 0.0)
+
+
+def known_axis(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") -> tuple[By, str]:
+    """Choose a budget axis on which something is known: children, where no run says what it spent in another unit.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        by: the wanted unit; see `trajectories`.
+
+    Returns:
+        The axis, and a sentence on the runs that do not say what they spent in the wanted unit; "" if there are none.
+
+    Raises:
+        InputError: as `trajectories`.
+    """
+    course = trajectories(frame, runs, by)
+    known = course["spent"].notna().groupby(course["run"]).any()
+    if known.all():
+        return by, ""
+    if not known.any():
+        return "children", f"{_SPENDING[by]} is not known: the picture is by children."
+    lost = runs.loc[runs["run"].isin(known.index[~known]), "strategy"].value_counts(sort=False)
+    counts = ", ".join(f"{count} run{'s' * (count != 1)} of {name}" for name, count in lost.items())
+    return by, f"{_SPENDING[by]} is not known of {counts}, which the picture lacks; one by children has them."
 
 
 def anytime(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import By, anytime, at_the_end, trajectories
+from nasbench.analysis.comparison.anytime import By, anytime, at_the_end, known_axis, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
@@ -217,6 +217,9 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     # Each of these takes as much memory as the children: what they are made of is not kept beside the others.
     planes_of = _planes(frame, runs, wishes.seed)
     notes = check_comparable(frame, runs, wishes.allow)
+    axes = {by: known_axis(frame, runs, by) for by in COURSES}
+    kept = [by for by, (axis, _) in axes.items() if axis == by]  # a page has no plot by what no run says
+    notes = (*notes, *(unknown for by, (_, unknown) in axes.items() if unknown and by in kept))
     learned = learning_curves(courses_of_score(selection), frame, wishes.best, as_categories=True)
     children = searched_children(frame)
     ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
@@ -237,7 +240,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         },
         noise=selection_noise(frame, runs) if has_fresh_scores(frame) else pd.DataFrame(),
         finals=own.shown(finals(frame, runs), ["val_acc", "test_acc"]),
-        courses={by: bands(anytime(frame, runs, by, scores_only=True), seed=wishes.seed) for by in COURSES},
+        courses={by: bands(anytime(frame, runs, by, scores_only=True), seed=wishes.seed) for by in kept},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
         other_devices=cost_on_other_devices(frame, runs, wishes.on, wishes.prices, ran_on=wishes.ran_on)
         if wishes.on

@@ -124,7 +124,7 @@ def compare(
 
     Args:
         paths: results files.
-        by: unit of the budget axis.
+        by: unit of the budget axis; children where no run says what it spent in that unit.
         where: a condition over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all
             children.
         allow: checks that may fail: protocol, data, space, budget, parallelism, prices, children, duplicates, searcher,
@@ -149,7 +149,8 @@ def compare(
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.columns import COMPARED
-    from nasbench.analysis.comparison.compare import anytime, bands, counted_notes, summarize
+    from nasbench.analysis.comparison.compare import anytime, bands, counted_notes, known_axis, summarize
+    from nasbench.analysis.comparison.sharing import computed_once
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
@@ -160,7 +161,10 @@ def compare(
     with judging(judged):
         notes = (*filter(None, [left_out]), *check_comparable(frame, runs, allow), *counted_notes(frame))
         about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
-        table, courses = summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed)
+        with computed_once():  # all of them need the courses of the runs
+            axis, unknown = known_axis(frame, runs, by)
+            table, courses = summarize(frame, runs), bands(anytime(frame, runs, axis), seed=seed)
+        notes = (*notes, unknown) if unknown else notes
     return Comparison(table, courses, notes, about, judged)
 
 

@@ -144,18 +144,20 @@ class Run:
         """Draw the best validation accuracy so far over the budget spent.
 
         Args:
-            by: unit of the horizontal axis.
+            by: unit of the horizontal axis; children where the run does not say what it spent in that unit.
 
         Returns:
             The figure.
         """
-        from nasbench.analysis.comparison.compare import anytime, bands, plot_compare
+        from nasbench.analysis.comparison.compare import anytime, bands, known_axis, plot_compare
         from nasbench.analysis.plotting.captions import describe_rows
         from nasbench.api.comparing import runs_frame
 
         runs = runs_frame(self.path)
+        runs = runs[runs["run"] == self.id]
+        axis, unknown = known_axis(self._frame, runs, by)
         about = describe_rows(self._frame, ("val_acc", "test_acc"))
-        return plot_compare(bands(anytime(self._frame, runs[runs["run"] == self.id], by)), (), about)
+        return plot_compare(bands(anytime(self._frame, runs, axis)), tuple(filter(None, [unknown])), about)
 
     def draw(self) -> Figure:
         """Draw the best architecture's cell.

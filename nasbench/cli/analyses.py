@@ -102,6 +102,7 @@ def compare(
         anytime,
         bands,
         counted_notes,
+        known_axis,
         plot_compare,
         readable,
         summarize,
@@ -126,9 +127,11 @@ def compare(
     notes = (*notes, *counted_notes(frame))
     with computed_once():  # both need the courses of the runs
         summary = summarize(frame, runs)
+        by, unknown = known_axis(frame, runs, by)
         states = anytime(frame, runs, by, scores_only=True)
     data = bands(states, seed=seed)
     del states
+    notes = (*notes, unknown) if unknown else notes
     if kind == "simultaneous":
         notes = (*notes, *without_simultaneous(data))
         data = with_simultaneous(data)

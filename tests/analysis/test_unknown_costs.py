@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nasbench.analysis.comparison.checklist import checklist
-from nasbench.analysis.comparison.compare import readable, summarize
+from nasbench.analysis.comparison.compare import anytime, bands, known_axis, plot_compare, readable, summarize
 from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
 from nasbench.analysis.report.contents import Selection, contents
 from nasbench.analysis.report.markdown import markdown_report
@@ -117,3 +117,33 @@ def test_the_checklist_misses_a_cost_that_is_not_known(unknown):
     answers = checklist(*unknown).set_index("number")
     assert answers.loc["3.2", "answer"] == "not met"
     assert answers.loc["3.2", "evidence"].startswith("15 of 15 searches")
+
+
+@pytest.mark.parametrize("by", ["gpu_hours", "usd"])
+def test_a_comparison_is_by_children_where_no_run_says_what_it_spent(unknown, by):
+    """All have scores, so that a picture without lines, "No child finished with a score", would be wrong."""
+    axis, said = known_axis(*unknown, by)
+    assert axis == "children"
+    assert said.startswith("What children cost in")
+    data = bands(anytime(*unknown, axis))
+    assert data.loc[data["measure"] == "val_acc", "median"].notna().any()
+    assert len(plot_compare(data).axes[0].lines) >= 3
+
+
+def test_a_comparison_names_the_runs_that_its_axis_lacks(make):
+    frame, runs, _ = make.frames(children=20, seeds=5)
+    assert known_axis(frame, runs, "gpu_hours") == ("gpu_hours", "")
+    some = without_costs(frame, runs, runs.loc[runs["strategy"] == "ppo", "run"])
+    axis, said = known_axis(*some, "gpu_hours")
+    assert (axis, "5 runs of ppo" in said) == ("gpu_hours", True)
+    assert known_axis(*some, "children") == ("children", "")
+
+
+def test_a_report_has_no_plot_by_what_no_run_says(make, unknown):
+    curves = make.frames(seeds=1, children=1)[2]
+    assert list(contents(Selection(*unknown, curves, ())).courses) == ["children"]
+    frame, runs, _ = make.frames(children=20, seeds=5, retrained=0)
+    frame, runs = without_costs(frame.assign(choices="[]", space="unknown-space"), runs, [runs["run"].iloc[0]])
+    found = contents(Selection(frame, runs, curves, ()))
+    assert list(found.courses) == ["children", "gpu_hours"]
+    assert any("is not known of 1 run of" in note for note in found.notes)
