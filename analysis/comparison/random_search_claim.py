@@ -229,6 +229,9 @@ _SPEAKS_OF_BEST = "their mean speaks of the better part of what was sampled"
 def draw_tops(data: pd.DataFrame, ax: Axes, top: int, predicted: bool = False) -> None:
     """Draw the mean over seeds of a run's best k children by children trained, with the range over seeds as a band.
 
+    It is of the runs that have found k architectures with a score; where these have no number of children in common at
+    which all have, a marker shows the mean and range of their last values.
+
     The vertical axis begins where the lowest band is after the first hundredth of the children, so that curves of thousands
     of children are seen apart.
 
@@ -243,15 +246,22 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int, predicted: bool = False) -
     first = SKIPPED * rows["children"].max()
     for strategy in style.in_order(rows["strategy"].unique().tolist()):
         wide = rows[rows["strategy"] == strategy].pivot(index="children", columns="run", values="mean")
-        whole = wide.dropna()  # up to the end of the strategy's shortest run: a mean over fewer runs would jump
-        if whole.empty:
+        known = wide.dropna(axis="columns", how="all")  # runs that have a value, as those of `differences`
+        if not known.shape[1]:
             continue
+        whole = known.dropna()  # up to the end of the strategy's shortest run: a mean over fewer runs would jump
+        if whole.empty:  # a run ended before another had a value: there is no line, and their last values are a marker
+            whole = known.ffill().tail(1)
         look = style.look(strategy)
         places, middle = whole.index.to_numpy(dtype=float), whole.mean(axis=1).to_numpy(dtype=float)
         low, high = (whole.agg(side, axis=1).to_numpy(dtype=float) for side in ("min", "max"))
-        ax.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
-        ax.plot(places, middle, color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8)
-        ends.append((float(middle[-1]), f"{strategy} (n={wide.shape[1]})", look.colour))
+        if len(whole) > 1:
+            ax.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
+            ax.plot(places, middle, color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8)
+        else:
+            reach = [np.maximum(middle - low, 0), np.maximum(high - middle, 0)]
+            ax.errorbar(places, middle, yerr=reach, color=look.colour, marker=look.marker, markersize=5, capsize=2.5)
+        ends.append((float(middle[-1]), f"{strategy} ({style.of_runs(known.shape[1], wide.shape[1])})", look.colour))
         later = places >= min(first, places[-1])
         seen += [float(low[later].min()), float(high.max())]
     if not ends:
@@ -283,7 +293,9 @@ def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "", pr
     with style.theme():
         figure = style.new_figure(max(6.0, 3.3 * count), 3.9)
         axes = figure.subplots(1, count, squeeze=False)[0]
-        caption(figure, about, f"{said} Lines: mean over seeds; bands: their range.".strip(), notes)
+        caption(
+            figure, about, f"{said} Lines and markers: mean over seeds; bands and bars: their range.".strip(), notes
+        )
         for ax, top in zip(axes, sorted(data["top"].unique())):
             draw_tops(data, ax, int(top), predicted)
             if ax is not axes[0]:

@@ -9,6 +9,7 @@ import pytest
 
 from nasbench.analysis.comparison.random_search_claim import (
     differences,
+    draw_tops,
     left_out_of_tops,
     plot_tops,
     top_means,
@@ -16,6 +17,7 @@ from nasbench.analysis.comparison.random_search_claim import (
 )
 from nasbench.analysis.inference.equivalence import detectable_difference, seeds_needed
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
+from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 from nasbench.store.query import Results
 
@@ -148,6 +150,44 @@ def test_the_figure_draws_and_says_where_there_is_nothing(make):
     titles = [ax.get_title() for ax in figure.axes]
     assert titles[0] == "best so far"
     assert any("No run found 25" in text.get_text().replace("\n", " ") for text in figure.axes[2].texts)
+
+
+def tops_by_hand(make, scores_of):
+    """Top means of runs of random search, each with these scores of its children in turn."""
+    rows = [
+        {"run": run, "strategy": "random", "hash": f"{run}{place}", "val_acc": score, "spent_gpu_hours": place}
+        for run, scores in scores_of.items()
+        for place, score in enumerate(scores)
+    ]
+    return top_means(make.children(rows), tops=(3,))
+
+
+def test_a_run_that_found_too_few_does_not_hide_the_others(make):
+    """Of three runs one has only 2 architectures; the mean of the top 3 of the others is 0.5 and 0.7 from child 3 on."""
+    data = tops_by_hand(make, {"a": [0.4, 0.5, 0.6, 0.1], "b": [0.6, 0.7, 0.8, 0.1], "c": [0.9, 0.9]})
+    ax = style.new_figure(4, 4).subplots()
+    draw_tops(data, ax, 3)
+    line = ax.lines[0]
+    assert line.get_xdata().tolist() == [3, 4]
+    assert line.get_ydata() == pytest.approx([0.6, 0.6])
+    assert any("random (n=2 of 3)" in text.get_text() for text in ax.texts)
+    assert not any("No run found" in text.get_text() for text in ax.texts)
+
+
+def test_runs_without_a_common_number_of_children_are_a_marker(make):
+    """The first run has 3 scores at child 3, its last one; the second only at child 4: their last values are 0.5 and 0.7."""
+    data = tops_by_hand(make, {"a": [0.4, 0.5, 0.6], "b": [math.nan, 0.6, 0.7, 0.8]})
+    ax = style.new_figure(4, 4).subplots()
+    draw_tops(data, ax, 3)
+    line = ax.lines[0]
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([4], [pytest.approx(0.6)])
+    assert any("random (n=2)" in text.get_text() for text in ax.texts)
+
+
+def test_only_without_any_such_run_the_picture_says_so(make):
+    ax = style.new_figure(4, 4).subplots()
+    draw_tops(tops_by_hand(make, {"a": [0.4, 0.5], "b": [0.6]}), ax, 3)
+    assert "No run found 3" in ax.texts[0].get_text()
 
 
 def test_the_axis_says_that_a_surrogate_predicted_and_begins_after_the_steep_rise(make):
