@@ -99,9 +99,7 @@ def cost_on_other_devices(
                 "; ".join(dict.fromkeys(filter(None, (getattr(ratio, name) for ratio in ratios.values()))))
                 for name in ("basis", "caveat")
             )
-            if lost := int(there.isna().sum()):
-                left_out = f"{lost} of {len(ids)} runs of {strategy} charged no child, and do not say on which device they ran: they are left out"
-                caveat = "; ".join(filter(None, [caveat, left_out]))
+            caveat = "; ".join(filter(None, [caveat, *_left_out(strategy, hours[ids], there)]))
             times = float(1 / shorter.mean()) if shorter.mean() > 0 else float("nan")
             found = {
                 "gpu_hours": there.mean(),
@@ -112,6 +110,18 @@ def cost_on_other_devices(
             }
             rows.append({**first, "device": device, "kind": ESTIMATE, "times": times, **found})
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _left_out(strategy: str, hours: pd.Series[Any], there: pd.Series[Any]) -> list[str]:
+    """Say how many of a strategy's runs have no estimate, and why: by their hours as run and as estimated."""
+    unknown = int(hours.isna().sum())
+    reasons = (
+        (unknown, "do not say how many hours they spent"),
+        (int(there.isna().sum()) - unknown, "charged no child, and do not say on which device they ran"),
+    )
+    return [
+        f"{count} of {len(hours)} runs of {strategy} {why}: they are left out" for count, why in reasons if count > 0
+    ]
 
 
 def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.DataFrame:
@@ -223,22 +233,23 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
     """Draw hours or USD per run by device, one point per strategy: filled if measured, hollow if estimated.
 
     Args:
-        data: result of `cost_on_other_devices`.
+        data: result of `cost_on_other_devices`, or those of several tables, named by a column table.
         ax: one plot.
         what: "gpu_hours" or "usd".
     """
     known = data[data[what] > 0]
     if known.empty:
-        style.say(ax, "Nothing was charged, so that there is nothing to estimate from.")
+        what_is = "What these runs cost is not known" if data[what].isna().any() else "Nothing was charged"
+        style.say(ax, f"{what_is}, so that there is nothing to estimate from.")
         return
     low, high = float(known[what].min()), float(known[what].max())
     style.logarithmic(ax, low, high if high > low else 2 * low)
-    places = list(dict.fromkeys(zip(data["device"], data["kind"])))
+    places = _rows_of_picture(data)
     strategies = style.in_order(data["strategy"].unique().tolist())
     for row in known.to_dict("records"):
         look, run = style.look(row["strategy"]), row["kind"] == MEASURED
         above = 0.5 * (strategies.index(row["strategy"]) + 0.5) / len(strategies) - 0.25
-        y = len(places) - 1 - places.index((row["device"], row["kind"])) - above
+        y = len(places) - 1 - places.index((row["device"], row["kind"], row.get("table", ""))) - above
         face = look.colour if run else "none"
         ax.plot(
             [row[what]], [y], marker=look.marker, markersize=7, color=look.colour, markerfacecolor=face, linestyle=""
@@ -246,12 +257,20 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
     for strategy in strategies:
         look = style.look(strategy)
         ax.plot([], [], marker=look.marker, linestyle="", color=look.colour, label=strategy)
-    ax.set_yticks(range(len(places))[::-1], [f"{device}\n({kind})" for device, kind in places])
+    several = len({table for _, _, table in places}) > 1
+    names = [f"{device}\n({kind}{f', {table}' if several else ''})" for device, kind, table in places]
+    ax.set_yticks(range(len(places))[::-1], names)
     ax.set(
         xlabel=f"{'USD' if what == 'usd' else device_time(data['device'])} per run (mean)",
         ylim=(-0.6, len(places) - 0.4),
     )
     ax.margins(x=0.08)
+
+
+def _rows_of_picture(data: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Device, kind and table of each row of the picture, from the top; the table is "" where none is named."""
+    tables = data["table"] if "table" in data else [""] * len(data)
+    return list(dict.fromkeys(zip(data["device"], data["kind"], tables)))
 
 
 def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
@@ -267,7 +286,7 @@ def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = (), ab
     """
     lines = [*estimate_notes(data), *notes]
     with style.theme():
-        figure = style.new_figure(10.0, 2.1 + 0.62 * data[["device", "kind"]].drop_duplicates().shape[0])
+        figure = style.new_figure(10.0, 2.1 + 0.62 * len(_rows_of_picture(data)))
         axes = figure.subplots(1, 2, sharey=True)
         for ax, what in zip(axes, ("gpu_hours", "usd")):
             draw_cost_on_other_devices(data, ax, what)
@@ -276,6 +295,12 @@ def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = (), ab
             figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize="small")
         caption(figure, about, "Filled: measured. Hollow: estimated from the devices' peaks or measured rates.", lines)
     return figure
+
+
+def _whose(row: dict[Any, Any], data: pd.DataFrame) -> str:
+    """Name of the runs of a row: their strategy, and their table where there are several."""
+    several = "table" in data and data["table"].nunique() > 1
+    return f"{row['strategy']}, {row['table']}" if several else str(row["strategy"])
 
 
 def estimate_notes(data: pd.DataFrame) -> list[str]:
@@ -292,11 +317,12 @@ def estimate_notes(data: pd.DataFrame) -> list[str]:
         return []
     notes = []
     for _, rows in guessed.groupby("device", sort=False):
+        rows = rows[rows["times"].notna()]  # NaN where nothing is known of a strategy's runs
         several = rows[["times", "basis"]].drop_duplicates().shape[0] > 1  # strategies ran on different devices
         notes += [
-            f"{row.device}{f' for {row.strategy}' if several else ''}: {style.short(row.times)} times as fast by {row.basis}; "
-            f"{row.price}."
-            for row in (rows if several else rows.head(1)).itertuples()
+            f"{row['device']}{f' for {_whose(row, guessed)}' if several else ''}: {style.short(row['times'])} times as fast by "
+            f"{row['basis']}; {row['price']}."
+            for row in (rows if several else rows.head(1)).to_dict("records")
         ]
     return [
         *notes,

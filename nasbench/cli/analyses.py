@@ -390,6 +390,9 @@ def _cost_elsewhere(
     table_format: str,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print the estimated cost of the searches on other devices."""
+    import pandas as pd
+
+    from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost_on_other_devices import (
         cost_on_other_devices,
         estimate_notes,
@@ -405,8 +408,14 @@ def _cost_elsewhere(
         raise InputError("--on takes devices, e.g. --on V100,A100; see: nasbench devices")
     peaks = speeds_from(speeds)
     measured = () if rates is None else rates_from(rates, peaks)
-    data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
-    shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
+    each = []
+    for name, mine in runs.groupby(table_of_runs(frame, runs).to_numpy(), sort=True):
+        children = frame[frame["run"].isin(set(mine["run"]))]
+        costs = cost_on_other_devices(children, mine, devices, prices, peaks, measured, ran_on)
+        each.append(costs.assign(table=name))
+    data = pd.concat(each, ignore_index=True)
+    named = ["strategy", *(["table"] if len(each) > 1 else [])]
+    shown = data[[*named, "runs", "device", "kind", "times", "gpu_hours", "usd"]]
     said = [*notes, *estimate_notes(data)]
     print_table_as(table_format, shown.rename(columns={"gpu_hours": device_time(data["device"])}), said)
     return data, plot_cost_on_other_devices(data, notes, describe_rows(frame, (), len(runs)))

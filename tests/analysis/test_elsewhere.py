@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nasbench.analysis.costs.cost_on_other_devices import (
@@ -170,3 +171,29 @@ def test_a_carbon_intensity_is_a_region_or_a_number():
     for wrong in ("-1", "nan", "inf", "Atlantis", ""):
         with pytest.raises(InputError, match="carbon intensity"):
             intensity_of(wrong)
+
+
+def test_runs_of_unknown_hours_are_not_runs_that_charged_nothing(two):
+    frame, runs = two
+    runs.loc[1, ["training_hours", "usd"]] = np.nan
+    frame.loc[frame["run"] == "y", "gpu_hours"] = np.nan
+    data = cost_on_other_devices(frame, runs, ["A100"], PRICES, SPEEDS)
+    assert data["gpu_hours"].tolist() == pytest.approx([10.0, 9 / 5 + 1])  # of the first run alone
+    assert any("1 of 2 runs of random do not say how many hours they spent" in line for line in estimate_notes(data))
+    runs["training_hours"] = frame["gpu_hours"] = np.nan
+    unknown = cost_on_other_devices(frame, runs, ["A100"], PRICES, SPEEDS)
+    assert unknown["gpu_hours"].isna().all()
+    assert not any("nan" in line for line in estimate_notes(unknown))
+    assert "What these runs cost" in plot_cost_on_other_devices(unknown).axes[0].texts[0].get_text()
+
+
+def test_tables_have_rows_of_their_own_in_the_picture(two):
+    """The same strategy at 10 h on one table and 20 h on another, and never at their mean of 15 h."""
+    data = cost_on_other_devices(*two, [], PRICES, SPEEDS)
+    both = pd.concat([data.assign(table="a"), data.assign(table="b", gpu_hours=20.0)], ignore_index=True)
+    ax = plot_cost_on_other_devices(both).axes[0]
+    points = {round(line.get_xdata()[0], 9): line.get_ydata()[0] for line in ax.lines if len(line.get_xdata())}
+    assert set(points) == {10.0, 20.0}
+    assert len(set(points.values())) == 2
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["Tesla K80, cpu\n(as run, a)", "Tesla K80, cpu\n(as run, b)"]

@@ -38,6 +38,23 @@ def test_estimates_for_other_devices(tmp_path):
     assert (tmp_path / "there.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_estimates_are_of_one_table_each(tmp_path):
+    """The same searches on two tables: a mean over both would be a cost of neither."""
+    for table in ("digits201", "conv-size-cifar16"):
+        words = ("--strategy", "random", "--seeds", "2", "--budget", "5 children", "-o", f"{table}.h5")
+        assert nasbench("replay", "--table", table, *words, cwd=tmp_path).code == 0
+    files = ("digits201.h5", "conv-size-cifar16.h5")
+    words = ("--on", "V100", "--from", "cpu", "--allow", "searcher")
+    done = nasbench("cost", *files, *words, "-o", str(tmp_path / "both"), cwd=tmp_path)
+    assert done.code == 0, done.err
+    both = pd.read_csv(tmp_path / "both.csv").query("kind == 'as run'").set_index("table")
+    assert both["runs"].to_dict() == {"conv-size, cifar10-jpeg-16": 2, "nasbench201, digits": 2}
+    for file, table in zip(files, ("nasbench201, digits", "conv-size, cifar10-jpeg-16")):
+        nasbench("cost", file, *words, "-o", str(tmp_path / "one"), cwd=tmp_path)
+        alone = pd.read_csv(tmp_path / "one.csv").query("kind == 'as run'")
+        assert alone["gpu_hours"].tolist() == pytest.approx([both.loc[table, "gpu_hours"]])
+
+
 def test_prices_of_ones_own(tmp_path):
     (tmp_path / "mine.csv").write_text("gpu,usd,source,date\nA100,2.5,my contract,2026-11\ncpu,0.1,my bill,2026-11\n")
     call("--on", "A100", "--prices", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "there"))
