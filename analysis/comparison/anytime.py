@@ -18,6 +18,7 @@ from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.comparison.sharing import once
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
+from nasbench.runners.search.spent_usd import usd_spent
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 
 By = Literal["gpu_hours", "children", "usd", "wall"]
@@ -49,7 +50,7 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
         by: unit of `spent`: device-hours charged by the ledger (including searcher and super-network), children, USD
-            (these hours at the run's average price), or wall hours.
+            (these hours at the run's average price, or each at its own where attempts had several), or wall hours.
 
     Returns:
         strategy, run, seed, children (from 1), spent, score (NaN for a child without one), val_acc (best so far, NaN
@@ -88,7 +89,9 @@ def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     within = np.flatnonzero(((frame["stage"] == "search") & frame["counted"].astype(bool)).to_numpy())
     run = pd.factorize(frame["run"].iloc[within], sort=True)[0]  # numbers are sorted and grouped faster than texts
     order = np.lexsort((frame["spent_gpu_hours"].to_numpy(dtype=float)[within], run))
-    rows = frame[[*_CHOSEN_COLUMNS]].iloc[within[order]]  # all at once: each selection copies all columns
+    rows = frame[[*_CHOSEN_COLUMNS, *_priced(frame)]].iloc[
+        within[order]
+    ]  # all at once: each selection copies all columns
     run, places = run[order], np.arange(len(order))
     score = rows["val_acc"].where(rows["status"] == "ok").astype(float)
     best = score.groupby(run).cummax().groupby(run).ffill()
@@ -112,7 +115,12 @@ def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     if len(tests):
         keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
         table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
-    return rows[["run", "spent_gpu_hours", "wall_seconds"]], table
+    return rows[["run", "spent_gpu_hours", "wall_seconds", *_priced(frame)]], table
+
+
+def _priced(frame: pd.DataFrame) -> list[str]:
+    """Columns from which the price of each child follows, as far as they are there."""
+    return [name for name in ("gpu_hours", "usd") if name in frame]
 
 
 def hours_unit(frame: pd.DataFrame) -> str:
@@ -146,8 +154,21 @@ def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by:
     if by == "wall":
         return rows["wall_seconds"] / 3600
     if by == "usd":
-        return rows["spent_gpu_hours"] * rows["run"].map(run_rates(runs)).astype(float)
+        return _usd_spent(rows, rows["spent_gpu_hours"] * rows["run"].map(run_rates(runs)).astype(float))
     return rows["spent_gpu_hours"].astype(float)
+
+
+def _usd_spent(rows: pd.DataFrame, at_average: pd.Series[Any]) -> pd.Series[Any]:
+    """USD spent with each child: at the run's average price, or at the prices of its rows where it has several."""
+    if not {"gpu_hours", "usd"}.issubset(rows.columns):
+        return at_average
+    values = rows[["spent_gpu_hours", "gpu_hours", "usd"]].to_numpy(dtype=float)
+    found = at_average.to_numpy(dtype=float, copy=True)
+    begins = np.flatnonzero(np.diff(pd.factorize(rows["run"])[0], prepend=-1))
+    for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(rows)]):
+        if (exact := usd_spent(*values[begin:end].T)) is not None:
+            found[begin:end] = exact
+    return pd.Series(found, index=rows.index)
 
 
 def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:

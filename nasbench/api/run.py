@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nasbench.costs.units import LEAST_SHARE, device_time
 from nasbench.errors import InputError
 from nasbench.protocols.stored import config_of
+from nasbench.runners.search.spent_usd import prices_of_run, usd_spent_by
 from nasbench.spaces import Architecture, get_space
 from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.frames import runs_named
@@ -188,11 +189,13 @@ class Run:
         """What was spent on the search, and beside its budget, each in hours and USD."""
         hours = {name: float(self.row[f"{name}_hours"]) for name in LEDGER_CATEGORIES}
         hours = {name: each for name, each in hours.items() if each > 0}  # NaN of an import adds nothing
-        rate = float(self.row["usd"]) / sum(hours.values()) if hours else 0.0
         unit = device_time(self._frame["device"].unique())
         parts = {"": sum(hours.get(name, 0.0) for name in SEARCH_CATEGORIES)}
+        spent = usd_spent_by(self.frame("search"))
+        of_search, beside = prices_of_run(float(self.row["usd"]), sum(hours.values()), parts[""], spent)
         parts |= {"final trainings ": hours.get("final", 0.0), "uncounted ": hours.get("uncounted", 0.0)}
-        texts = {what: f"{what}{each:.4g} {unit}, {each * rate:.4g} USD" for what, each in parts.items()}
+        rates = {what: beside if what else of_search for what in parts}
+        texts = {what: f"{what}{each:.4g} {unit}, {each * rates[what]:.4g} USD" for what, each in parts.items()}
         return "; ".join(
             text for what, text in texts.items() if not what or parts[what] > LEAST_SHARE * sum(hours.values())
         )

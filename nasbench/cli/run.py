@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -400,6 +400,7 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.cli.options import print_table
     from nasbench.costs.units import device_time
+    from nasbench.runners.search.spent_usd import prices_of_run, usd_spent_by
 
     results = nasbench.open(str(path))
     stored_runs = results.runs()
@@ -407,7 +408,7 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     charged, searched = run_hours(stored_runs), search_hours(stored_runs)
     frame = results.frame()
     unit = device_time(frame.loc[frame["run"].isin(runs), "device"].unique())
-    rows, childless = [], []
+    rows, childless, beside = [], [], {}
     beyond = frame[frame["run"].isin(runs) & (frame["stage"] == "search") & ~frame["counted"]]
     for run_id in runs:
         stored = table.loc[run_id]
@@ -418,6 +419,8 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
         own_hours = sum(float(stored[f"{category}_hours"]) for category in ("supernet", "searcher", "uncounted"))
         if children.empty and own_hours > 0 and stored["status"] == "complete":
             childless.append((run_id, own_hours))
+        prices = float(stored["usd"]), float(charged[run_id]), float(searched[run_id])
+        price, beside[run_id] = prices_of_run(*prices, usd_spent_by(children))
         test = finals.loc[finals["hash"] == best["hash"], "test_acc"] if best is not None else finals["test_acc"]
         rows.append(
             (
@@ -429,12 +432,12 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
                 float(test.mean()),
                 best["hash"][:12] if best is not None else "",
                 float(searched[run_id]),
-                float(searched[run_id]) * _rate(stored["usd"], charged[run_id]),
+                float(searched[run_id]) * price,
             )
         )
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
-    if line := _beside_the_budget(table.loc[list(runs)], beyond, charged, unit):
+    if line := _beside_the_budget(table.loc[list(runs)], beyond, charged, unit, beside):
         say(line)
     for run_id, hours in childless:
         trained = beyond.loc[beyond["run"] == run_id, "gpu_hours"]
@@ -455,14 +458,11 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
         say("         or the same command with --add-baseline: random search with the same budget in the same file")
 
 
-def _rate(usd: float, hours: float) -> float:
-    """USD per device-hour of a run, by all that it was charged."""
-    return float(usd) / float(hours) if hours > 0 else 0.0
-
-
-def _beside_the_budget(runs: pd.DataFrame, beyond: pd.DataFrame, charged: pd.Series[Any], unit: str) -> str:
+def _beside_the_budget(
+    runs: pd.DataFrame, beyond: pd.DataFrame, charged: pd.Series[Any], unit: str, prices: Mapping[str, float]
+) -> str:
     """Say what runs were charged beside their budgets, which the table's hours and USD leave out; "" for nothing."""
-    rates = [_rate(usd, charged[run]) for run, usd in runs["usd"].items()]
+    rates = [prices[run] for run in runs.index]
     final, uncounted = (runs[name].fillna(0.0) for name in ("final_hours", "uncounted_hours"))
     children = beyond.groupby("run")["gpu_hours"].sum().reindex(runs.index, fill_value=0.0)
     named = f"{len(beyond)} uncounted {'child' if len(beyond) == 1 else 'children'} (not covered by the budget)"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
-from nasbench.runners.search.rows import Proposal
+from nasbench.runners.search.rows import EarlierAttempts, Proposal, price_of_row
 from nasbench.store.format.schema import REPEATABLE_STATUSES
 
 
@@ -19,13 +19,21 @@ class Accountant:
         ledger: ledger of the run.
         share: part of a device that one child holds, in (0, 1]; searcher time is charged by it, too.
         searcher_category: ledger category to which the strategy's own seconds are charged.
-        without_row: device-seconds of earlier attempts that are in no row, see `charge_without_row`.
+        earlier: what earlier attempts spent beyond their rows, and at which price; None for a new run.
+
+    Attributes:
+        without_row: device-seconds of all attempts that no row holds, see `charge_without_row`.
+        usd_without_row: their USD.
     """
 
-    def __init__(self, ledger: Ledger, share: float, searcher_category: str, without_row: float = 0.0) -> None:
+    def __init__(
+        self, ledger: Ledger, share: float, searcher_category: str, earlier: EarlierAttempts | None = None
+    ) -> None:
+        earlier = earlier if earlier is not None else EarlierAttempts()
         self.ledger = ledger
-        self.without_row = 0.0
-        self.charge_without_row(without_row)
+        self.without_row = self.usd_without_row = 0.0
+        self.charge_without_row(earlier.without_row, earlier.usd_per_hour_without_row)
+        self._usd_per_hour = earlier.usd_per_hour  # of a stored row that does not say its price; None for the ledger's
         self.best: Mapping[str, Any] | None = None
         self.incumbents: list[Proposal] = []
         self._share, self._searcher_category = share, searcher_category
@@ -86,21 +94,21 @@ class Accountant:
             proposal: the proposal.
             row: its stored columns.
         """
-        charged = row["gpu_hours"] * SECONDS_PER_HOUR
-        self.ledger.charge(self._searcher_category, self._searcher_charge(row, charged))
+        charged, price = row["gpu_hours"] * SECONDS_PER_HOUR, self._price_of(row)
+        self.ledger.charge(self._searcher_category, self._searcher_charge(row, charged), price)
         if row["cached_from"]:
-            self.ledger.charge("cached", charged)
+            self.ledger.charge("cached", charged, price)
         elif row["status"] not in REPEATABLE_STATUSES:
-            self.ledger.charge("failed", charged)
+            self.ledger.charge("failed", charged, price)
         else:
             held = row["device_seconds"]
             share = charged / held if row["continues"] and held > 0 else 1.0  # the rest repeats epochs, see below
             evaluating = row["eval_seconds"] * row["devices"] * share
-            self.ledger.charge("evaluation", evaluating)
-            self.ledger.charge("training", charged - evaluating)
+            self.ledger.charge("evaluation", evaluating, price)
+            self.ledger.charge("training", charged - evaluating, price)
         if row["continues"] and not row["cached_from"]:
             # Epochs that an earlier child was charged for, trained again because their checkpoint was gone.
-            self.ledger.charge("uncounted", max(row["device_seconds"] - charged, 0.0))
+            self.ledger.charge("uncounted", max(row["device_seconds"] - charged, 0.0), price)
         self.ledger.children += 1
         if self.is_better(row):
             self.best = row
@@ -129,16 +137,37 @@ class Accountant:
         """
         seconds = row["device_seconds"] if row["continues"] else row["gpu_hours"] * SECONDS_PER_HOUR
         held, share = (0.0, self._share) if row["cached_from"] else (seconds, row["devices"])
-        self.ledger.charge("uncounted", held + row["searcher_seconds"] * share)
+        self.ledger.charge("uncounted", held + row["searcher_seconds"] * share, self._price_of(row))
 
-    def charge_without_row(self, device_seconds: float) -> None:
+    def _price_of(self, row: Mapping[str, Any]) -> float | None:
+        """USD per hour at which a child was charged; None for the ledger's price.
+
+        A row that was charged no hours does not say it. It has the price of the row before it, of the same attempt or the
+        one before; the first ones have the average of the stored run.
+        """
+        if (price := price_of_row(row)) is not None:
+            self._usd_per_hour = price
+        return self._usd_per_hour
+
+    def charge_stored_final(self, row: Mapping[str, Any]) -> None:
+        """Charge a final training of an earlier attempt.
+
+        Args:
+            row: its stored columns.
+        """
+        self.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR, price_of_row(row))
+
+    def charge_without_row(self, device_seconds: float, usd_per_hour: float | None = None) -> None:
         """Charge device-seconds that no row holds to the category "uncounted", and add them to `without_row`.
 
         Args:
             device_seconds: device-seconds, >= 0.
+            usd_per_hour: price at which an earlier attempt was charged for them; None for that of the ledger.
         """
         self.without_row += device_seconds
-        self.ledger.charge("uncounted", device_seconds)
+        price = self.ledger.usd_per_hour if usd_per_hour is None else usd_per_hour
+        self.usd_without_row += device_seconds / SECONDS_PER_HOUR * price
+        self.ledger.charge("uncounted", device_seconds, usd_per_hour)
 
     def close(self) -> None:
         """Charge the searcher's seconds after the last child as uncounted, when the search ends or stops."""
@@ -161,6 +190,7 @@ class Accountant:
         Args:
             rows: number of stored rows of the search, >= 0.
         """
+        self._usd_per_hour = None
         if rows:
             self.close()
         self._opened = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -129,6 +130,8 @@ class Ledger:
         children: counted children, >= 0.
         wall_seconds: wall time of the run over all attempts, >= 0.
         device_seconds: device-seconds by category of `LEDGER_CATEGORIES`.
+        repriced: USD by category that hours charged at other prices cost beyond `usd_per_hour`, which may be less than 0.
+            An attempt with another price, or on other devices, leaves what earlier ones were charged.
     """
 
     budget: Budget
@@ -136,15 +139,21 @@ class Ledger:
     children: int = 0
     wall_seconds: float = 0.0
     device_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LEDGER_CATEGORIES, 0.0))
+    repriced: dict[str, float] = field(default_factory=dict)
 
-    def charge(self, category: str, device_seconds: float) -> None:
+    def charge(self, category: str, device_seconds: float, usd_per_hour: float | None = None) -> None:
         """Charge device-seconds (>= 0) to a category of `LEDGER_CATEGORIES`.
 
         Args:
             category: one of `LEDGER_CATEGORIES`.
             device_seconds: device-seconds, >= 0.
+            usd_per_hour: price at which an earlier attempt was charged for them, >= 0; None for that of the ledger.
         """
         self.device_seconds[category] += device_seconds
+        # A price computed from a row differs from the ledger's by rounding.
+        if usd_per_hour is not None and not math.isclose(usd_per_hour, self.usd_per_hour, rel_tol=1e-9):
+            beyond = device_seconds / SECONDS_PER_HOUR * (usd_per_hour - self.usd_per_hour)
+            self.repriced[category] = self.repriced.get(category, 0.0) + beyond
 
     @property
     def search_seconds(self) -> float:
@@ -155,7 +164,18 @@ class Ledger:
     @property
     def usd(self) -> float:
         """Price of the search so far in USD."""
-        return self.search_seconds / SECONDS_PER_HOUR * self.usd_per_hour
+        return self._usd(self.search_seconds)
+
+    def _usd(self, search_seconds: float) -> float:
+        """USD of the search after so many device-seconds, each at the price at which it was charged."""
+        usd = search_seconds / SECONDS_PER_HOUR * self.usd_per_hour
+        return usd + sum(self.repriced.get(name, 0.0) for name in SEARCH_CATEGORIES) if self.repriced else usd
+
+    @property
+    def total_usd(self) -> float:
+        """Price of all categories in USD."""
+        usd = sum(self.device_seconds.values()) / SECONDS_PER_HOUR * self.usd_per_hour
+        return usd + sum(self.repriced.values()) if self.repriced else usd
 
     @property
     def spent(self) -> float:
@@ -169,7 +189,7 @@ class Ledger:
         return self.budget.amount(
             children=float(self.children + children),
             device_seconds=seconds,
-            usd=seconds / SECONDS_PER_HOUR * self.usd_per_hour,
+            usd=self._usd(seconds),
             wall_seconds=self.wall_seconds,
         )
 

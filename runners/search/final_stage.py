@@ -62,7 +62,7 @@ class FinalStage:
             due: function that returns which of the waiting indices to commit now, given the trainings that have ended.
         """
         for row in stored.values():
-            self._accountant.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
+            self._accountant.charge_stored_final(row)
         incumbents = self._accountant.incumbents
         chosen = {"incumbents": incumbents, "best": incumbents[-1:], "none": []}[self._plan.config.final]
         trainings = [(each, seed) for each in chosen for seed in self._plan.final_seeds(each.seed)]

@@ -100,9 +100,7 @@ class Search:
         self._kept = kept
         self._writer = RowWriter(sink)
         self._earlier = earlier if earlier is not None else EarlierAttempts()
-        self._accountant = Accountant(
-            plan.ledger(), executor.share, plan.strategy_kind.charged_as, self._earlier.without_row
-        )
+        self._accountant = Accountant(plan.ledger(), executor.share, plan.strategy_kind.charged_as, self._earlier)
         if plan.latency_meter is not None:
             plan.latency_meter.remember(measured)
         with self._accountant.searcher():  # some strategies draw their first architectures here
@@ -490,8 +488,9 @@ class Search:
 
     def _put_run(self, status: str) -> None:
         self.ledger.wall_seconds = self._accountant.wall_seconds()
-        energy, without_row = self._spent_energy(), self._accountant.without_row
-        self._writer.put_run(search_run_row(self.plan, self.ledger, status, self._started_at, energy, without_row))
+        beside = self._accountant.without_row, self._accountant.usd_without_row
+        row = search_run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy(), *beside)
+        self._writer.put_run(row)
 
     def _spent_energy(self) -> dict[str, Any]:
         """Energy spent in this attempt, by hardware counter; empty if no counter can be read."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
 
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
@@ -19,6 +22,7 @@ from nasbench.training.evaluation import Evaluation
 
 # Names in the provenance of a run.
 _WITHOUT_ROW = "uncounted_device_seconds_without_row"
+_USD_WITHOUT_ROW = "uncounted_usd_without_row"
 _AT_ONCE = "searches_at_once"
 _CACHE = "cache_files"
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
@@ -144,6 +148,7 @@ def search_run_row(
     started_at: str,
     energy: Mapping[str, Any] | None = None,
     without_row: float = 0.0,
+    usd_without_row: float = 0.0,
 ) -> dict[str, Any]:
     """Make the row of a run in its current state.
 
@@ -155,11 +160,13 @@ def search_run_row(
         energy: readings of hardware counters, stored with the provenance; None or {} for none.
         without_row: device-seconds of `uncounted_hours` that no row holds, stored with the provenance: a resumed run
             takes its other charges from its rows, and these from here.
+        usd_without_row: their USD, stored where the run was charged at several prices.
 
     Returns:
         Column -> value.
     """
     noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
+    noted |= {_USD_WITHOUT_ROW: usd_without_row} if without_row and ledger.repriced else {}
     noted |= _noted_command(plan)
     source = source_of(plan.kind) if plan.kind is not None else None
     if source is not None:
@@ -178,7 +185,7 @@ def search_run_row(
         "status": status,
         "children": ledger.children,
         **{f"{name}_hours": ledger.device_seconds[name] / SECONDS_PER_HOUR for name in LEDGER_CATEGORIES},
-        "usd": sum(ledger.device_seconds.values()) / SECONDS_PER_HOUR * plan.usd_per_hour,
+        "usd": ledger.total_usd,
         "wall_seconds": ledger.wall_seconds,
         "started_at": started_at,
         "finished_at": utc_now() if status == "complete" else "",
@@ -220,10 +227,14 @@ class EarlierAttempts:
     Args:
         without_row: device-seconds that were held and that are in no row, >= 0.
         wall_seconds: wall time of all of them, >= 0.
+        usd_per_hour: average price of what they were charged; None if that is not known.
+        usd_per_hour_without_row: price of `without_row`; None if that is not known.
     """
 
     without_row: float = 0.0
     wall_seconds: float = 0.0
+    usd_per_hour: float | None = None
+    usd_per_hour_without_row: float | None = None
 
 
 def earlier_attempts(run_row: Mapping[str, Any]) -> EarlierAttempts:
@@ -235,6 +246,31 @@ def earlier_attempts(run_row: Mapping[str, Any]) -> EarlierAttempts:
     Returns:
         The spending; 0 for what the version that wrote the row did not store.
     """
-    seconds = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}").get(_WITHOUT_ROW, 0.0)
-    wall = float(run_row["wall_seconds"])
-    return EarlierAttempts(float(seconds) if isinstance(seconds, int | float) else 0.0, wall if wall > 0 else 0.0)
+    made = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}")
+    seconds, wall = _number(made.get(_WITHOUT_ROW, 0.0)), float(run_row["wall_seconds"])
+    average = _ratio(run_row["usd"], np.nansum([run_row[f"{name}_hours"] for name in LEDGER_CATEGORIES]))
+    noted = made.get(_USD_WITHOUT_ROW)
+    price = average if noted is None else _ratio(_number(noted), seconds / SECONDS_PER_HOUR)
+    return EarlierAttempts(seconds, wall if wall > 0 else 0.0, average, price)
+
+
+def _number(value: Any) -> float:
+    """The number, >= 0 and finite, that a provenance holds; 0 for anything else."""
+    known = isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    return float(value) if known else 0.0
+
+
+def price_of_row(row: Mapping[str, Any]) -> float | None:
+    """Compute the price at which a child was charged.
+
+    Args:
+        row: its columns, of which gpu_hours and usd are used.
+
+    Returns:
+        USD per device-hour; None if it was charged no hours, or they have no price.
+    """
+    return _ratio(row["usd"], row["gpu_hours"])
+
+
+def _ratio(usd: float, hours: float) -> float | None:
+    return float(usd / hours) if hours > 0 and math.isfinite(usd) else None

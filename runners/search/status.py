@@ -12,6 +12,7 @@ import numpy as np
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError, printable_data
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
+from nasbench.runners.search.spent_usd import usd_spent
 from nasbench.scores import Score
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text
@@ -222,7 +223,8 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     state = row["status"] if row["status"] != "running" or running else "stopped"
     wall = _most(searched["wall_seconds"])
     hours = _sum(counted["gpu_hours"]) if of_table else _most(counted["spent_gpu_hours"])
-    usd = hours * _rate(row, searched)
+    several = None if of_table else usd_spent(counted["spent_gpu_hours"], counted["gpu_hours"], counted["usd"])
+    usd = hours * _rate(row, searched) if several is None else float(several[-1])
     share = _share(str(row["budget"]), len(counted), hours, usd, wall)
     searching = running and not of_table and len(searched)
     training = max(int(searched["asked"].max()) - len(searched) + 1, 0) if searching else 0

@@ -17,7 +17,7 @@ from nasbench.runners.executors import Executor
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import Proposal, search_child_row, search_run_row
+from nasbench.runners.search.rows import Proposal, price_of_row, search_child_row, search_run_row
 from nasbench.runners.signals import undisturbed
 from nasbench.spaces import Architecture, Space
 from nasbench.store.errors import MissingResults
@@ -201,7 +201,7 @@ class TableBuild:
         }
 
     def _account(self, run: str, row: dict[str, Any]) -> None:
-        self._ledgers[run].charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
+        self._ledgers[run].charge("final", row["gpu_hours"] * SECONDS_PER_HOUR, price_of_row(row))
         self._whole.charge("training", row["gpu_hours"] * SECONDS_PER_HOUR)  # the progress display shows it as spent
         self._ledgers[run].children += 1
         self._whole.children += 1
@@ -215,7 +215,7 @@ class TableBuild:
             results = Results(str(self._path))
         except MissingResults:
             return stored
-        columns = ["run", "index", "hash", "status", "val_acc", "test_acc", "gpu_hours", "wall_seconds"]
+        columns = ["run", "index", "hash", "status", "val_acc", "test_acc", "gpu_hours", "usd", "wall_seconds"]
         with results:
             rows = results.frame(columns).to_dict("records")
             self._earlier = {str(row["run"]): row for row in results.runs().to_dict("records")}

@@ -9,10 +9,14 @@ from types import SimpleNamespace
 import pytest
 from searching import search, tiny_plan
 
+import nasbench
+from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.search import accountant
+from nasbench.runners.search.budget import Budget, Ledger
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.status import file_status
 from nasbench.runners.strategies.random import RandomSearch
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES, REPEATABLE_STATUSES, STATUSES
@@ -149,6 +153,38 @@ def test_ctrl_c_in_the_strategys_own_work_does_not_lose_its_seconds(tmp_path, mo
     # Rows hold every second before their child was stored. After the last row: 1 s of tell, and 1 s of the second ask.
     assert run["uncounted_hours"] * HOUR == pytest.approx({"ask": 1 + 1, "tell": 1}[step])
     assert run["searcher_hours"] * HOUR == pytest.approx({"ask": 2, "tell": 2 + 2}[step])
+
+
+@pytest.mark.usefixtures("ticking")
+def test_every_hour_of_a_run_has_the_price_of_its_attempt(tmp_path):
+    """A second costs 1, 10 and again 1 cent in the three attempts of one run."""
+    path, fields = tmp_path / "a.h5", {"budget": "0.7 usd", "final": "none", "cached": "off"}
+    cheap, dear = (tiny_plan(price=price, **fields) for price in ("36", "360"))
+    assert cheap.run == dear.run
+    for plan, executor in ((cheap, MadeUp(killed_at=2)), (dear, MadeUp(killed_at=1))):
+        with pytest.raises(KeyboardInterrupt):
+            search(plan, path, executor)
+    done = search(cheap, path, MadeUp())
+    frame, run = children(path), Results(str(path)).runs().iloc[0]
+    # Child by child, with the searcher: 6 s and 6 s at 1 cent, 5 s at 10, 5 s at 1; then 6 s at 1, which cross 70 cents.
+    spent = [0.06, 0.12, 0.62, 0.67]
+    assert frame["counted"].tolist() == [True, True, True, True, False]
+    assert frame["usd"].tolist() == pytest.approx([0.04, 0.04, 0.4, 0.04, 0.04])
+    assert done.ledger.usd == pytest.approx(spent[-1])
+    assert file_status(str(path)).runs[0].usd == pytest.approx(spent[-1])
+    assert trajectories(frame, Results(str(path)).runs(), "usd")["spent"].tolist() == pytest.approx(spent)
+    # Without a row: the strategy's 2 s that each Ctrl-C ended; 5 s and 7 s in which it repeated its choices; 1 s at the end.
+    beside = 2 * 0.01 + 2 * 0.1 + 5 * 0.1 + 7 * 0.01 + 1 * 0.01 + 6 * 0.01
+    assert run["usd"] == pytest.approx(spent[-1] + beside)
+    assert f"{spent[-1]:.4g} USD; uncounted" in nasbench.Run(path)._spent_text()
+    assert f"{beside:.4g} USD" in nasbench.Run(path)._spent_text()
+
+
+def test_a_price_computed_from_a_row_is_the_ledgers():
+    """Otherwise a resumed run would differ from one that never stopped by the rounding of a quotient."""
+    ledger = Ledger(Budget.parse("1 usd"), 0.1)
+    ledger.charge("training", 4.0, 0.1 * (1 + 1e-15))
+    assert ledger.usd == 4 / 3600 * 0.1
 
 
 @pytest.mark.sampled(3)

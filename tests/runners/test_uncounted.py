@@ -114,7 +114,14 @@ def test_a_cached_child_beyond_the_budget_charges_nothing_in_its_row(tmp_path, o
 
 def test_rows_of_earlier_versions_with_a_price_for_it_are_not_charged_either():
     accounts = Accountant(Ledger(Budget.parse("12 gpu-seconds"), 0.0), 0.5, "searcher")
-    row = {"gpu_hours": 5 / 3600, "searcher_seconds": 2.0, "cached_from": "a/0", "continues": "", "devices": 1.0}
+    row = {
+        "gpu_hours": 5 / 3600,
+        "searcher_seconds": 2.0,
+        "cached_from": "a/0",
+        "continues": "",
+        "devices": 1.0,
+        "usd": 0.0,
+    }
     accounts.enter_uncounted(row)
     assert accounts.ledger.device_seconds["uncounted"] == 1
     accounts.enter_uncounted({**row, "cached_from": "", "devices": 0.5})
