@@ -226,7 +226,8 @@ def resume(
 
     Args:
         path: the results file.
-        run: id of one run; None for all that are not complete.
+        run: id of one run; None for all that are not complete. Runs that cannot go on are left out with a warning if
+            others can.
         strategy: class of a run whose strategy is not registered, or its file: "mine.py:Mine".
         changed_strategy: whether a run may go on with another version of its strategy's file than it began with.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
@@ -242,8 +243,8 @@ def resume(
         The continued runs; empty when every run was complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered, its protocol, data or strategy's file has
-            changed, or a file is gone whose scores it reused.
+        InputError: when there is no such run, or none can go on: its strategy is not registered, its protocol, data or
+            strategy's file has changed, or a file is gone whose scores it reused.
         MissingResults, StoreError: when there is no such file, or it cannot be read or written.
         KeyboardInterrupt: after the runs were marked as interrupted.
 
@@ -259,7 +260,11 @@ def resume(
     if strategy is not None:
         given = given_strategy(strategy)
         kinds[given.name] = given.kind
-    plans = plans_to_resume(path, run, devices, address, kinds, changed_strategy)
+
+    def left_out(line: str) -> None:
+        warnings.warn(line, stacklevel=4)  # at the caller of resume
+
+    plans = plans_to_resume(path, run, devices, address, kinds, changed_strategy, left_out)
     if not plans:
         finish_packing(path, take_over)
         return []

@@ -40,7 +40,7 @@ def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: st
         raise InputError(
             f"run {stored['run']} of {file} trained nothing (it was imported or replayed); only searches that train can be started again"
         )
-    config = stored_config(stored["config"], devices)
+    config = stored_config(stored["config"], devices, f"the stored configuration of run {stored['run']} of {file}")
     given = given_strategy(strategy) if strategy is not None else None
     kind = given.kind if given is not None and given.name == config.strategy else None
     if kind is None:

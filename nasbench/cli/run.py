@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -278,6 +279,7 @@ def resume(
 ) -> None:
     """Resume the unfinished searches of a results file. The result is as if they had never stopped.
 
+    Runs that cannot go on are named and left out; the exit code is 2 if no run can.
     Where every run is complete, rows that could not be packed into the file, e.g. on a full disk, are packed now.
 
     \b
@@ -292,14 +294,16 @@ def resume(
     if cache and no_cache:
         raise InputError("--cache names files whose scores may be reused, and --no-cache forbids it; give one of them")
     given = [given_strategy(each) for each in strategies]
-    plans = plans_to_resume(file, run_id, devices, address, {each.name: each.kind for each in given}, changed_strategy)
+    kinds = {each.name: each.kind for each in given}
+    left_out = functools.partial(note, err=True)
+    plans = plans_to_resume(file, run_id, devices, address, kinds, changed_strategy, left_out)
     if not plans:
         packed = finish_packing(file, take_over)
         if packed:
             say(
                 f"{file}: packed {packed} record{'s' if packed != 1 else ''} that {'were' if packed != 1 else 'was'} in its journal only"
             )
-        say(f"{file}: nothing to resume, every run is complete")
+        say(f"{file}: nothing to resume, {f'run {run_id}' if run_id is not None else 'every run'} is complete")
         return
     for files, group in by_cache_files(file, plans, cache if cache or no_cache else None):
         run_into(Path(file), group, files, jobs, take_over)
