@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from nasbench.runners.executors import Executor
@@ -65,12 +66,7 @@ class FinalStage:
             self._accountant.charge_stored_final(row)
         incumbents = self._accountant.incumbents
         chosen = {"incumbents": incumbents, "best": incumbents[-1:], "none": []}[self._plan.config.final]
-        trainings = [(each, seed) for each in chosen for seed in self._plan.final_seeds(each.seed)]
-        todo = {
-            index: Proposal(index, each.architecture, seed, each.duplicate)
-            for index, (each, seed) in enumerate(trainings)
-            if index not in stored
-        }
+        todo = trainings_left([(each, seed) for each in chosen for seed in self._plan.final_seeds(each.seed)], stored)
         waiting = [index for index, proposal in todo.items() if not self._commit_if_cached(proposal)]
         while waiting:
             wait()
@@ -111,3 +107,31 @@ class FinalStage:
             self._ended.pop(proposal.index, None)
         self._cache.add({**row, "curves": evaluation.curves})
         self._committed(proposal, row, evaluation)
+
+
+def trainings_left(
+    trainings: Sequence[tuple[Proposal, int]], stored: Mapping[int, Mapping[str, Any]]
+) -> dict[int, Proposal]:
+    """Number the final trainings that have no row yet; one architecture with one seed is trained once.
+
+    An architecture can have been the incumbent twice, with two training seeds of the search.
+
+    Args:
+        trainings: choices of the search with the seeds of their final trainings, in order.
+        stored: rows of stage "final" of an earlier attempt, by index.
+
+    Returns:
+        Index -> the choice with that seed, in order. The index is the place among the different trainings, or a free
+        number after them where an earlier version has given it to another training.
+    """
+    different: dict[tuple[str, int], Proposal] = {}
+    for each, seed in trainings:
+        different.setdefault((each.architecture.hash, seed), each)
+    there = {(str(row["hash"]), int(row["seed"])) for row in stored.values()}
+    free = (number for number in count(len(different)) if number not in stored)
+    left = {}
+    for place, ((digest, seed), each) in enumerate(different.items()):
+        if (digest, seed) not in there:
+            index = place if place not in stored else next(free)
+            left[index] = Proposal(index, each.architecture, seed, each.duplicate)
+    return left

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import deque
 
+import numpy as np
 import pytest
 from searching import search, tiny_plan
 
+from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.replay.replay import Setting
 from nasbench.runners.search.config import plan_search
+from nasbench.runners.search.final_stage import trainings_left
 from nasbench.runners.search.resuming import stored_config
+from nasbench.runners.search.rows import Proposal
+from nasbench.runners.strategies.random import RandomSearch
+from nasbench.spaces import Architecture
 from nasbench.store.query import Results
+from nasbench.training.evaluation import Evaluation
 
 EVOLVED = {"population": 4, "sample": 2}
+
+
+def different_of(plan, count: int) -> list[Architecture]:
+    """Different architectures of a plan's space."""
+    rng, found = np.random.default_rng(0), {}
+    while len(found) < count:
+        each = plan.space.random(rng)
+        found.setdefault(each.hash, each)
+    return list(found.values())
 
 
 def first_hashes(plan, count: int = 4) -> list[str]:
@@ -79,6 +97,60 @@ def test_final_trainings_have_seeds_that_the_search_did_not_use(tmp_path, child_
     by_search = found.drop_duplicates("hash").set_index("hash")["val_acc"]
     assert (final["val_acc"].to_numpy() != by_search[final["hash"]].to_numpy()).any()
     assert run.ledger.device_seconds["final"] == pytest.approx(3600 * final["gpu_hours"].sum())
+
+
+class Rising(Executor):
+    """Each child is better than those before it, and holds its device for one second."""
+
+    def __init__(self) -> None:
+        super().__init__(ExecutorOptions())
+        self._queue = deque()
+
+    def submit(self, ticket, child):
+        self._queue.append((ticket, child))
+
+    def wait(self):
+        ticket, child = self._queue.popleft()
+        scores = {"val_acc": 0.1 * (ticket + 1), "test_acc": 0.5 if child.test else math.nan}
+        return [(ticket, Evaluation(status="ok", train_seconds=1.0, **scores))]
+
+    def drop(self):
+        return []
+
+    def close(self):
+        self._queue.clear()
+
+
+@pytest.mark.parametrize(("final_seeds", "found"), [(0, "abac"), (1, "abc"), (2, "aabbcc")])
+def test_an_incumbent_that_is_found_twice_is_trained_once_with_each_seed(tmp_path, monkeypatch, final_seeds, found):
+    """Rule: one architecture with one seed is one training. With 0 the seeds are the search's own, which differ."""
+    plan = tiny_plan(budget="4 children", child_seeds="child", final_seeds=final_seeds, cached="off")
+    proposed = dict(zip("abc", different_of(plan, 3)))
+    asked = iter("abac")
+    monkeypatch.setattr(RandomSearch, "ask", lambda _self: proposed[next(asked)])
+    run = search(plan, tmp_path / "a.h5", Rising())
+    final = Results(str(tmp_path / "a.h5")).frame(stage="final")
+    assert final["hash"].tolist() == [proposed[name].hash for name in found]
+    assert final["index"].tolist() == list(range(len(found)))
+    assert not final.duplicated(["hash", "seed"]).any()
+    assert run.ledger.device_seconds["final"] == pytest.approx(len(found) * run.executor.share)
+
+
+def test_final_trainings_of_an_earlier_version_are_not_repeated():
+    """It trained a once more, at place 2, where c belongs now: c gets the first number that no row has."""
+    a, b, c = (Proposal(index, each, 0, False) for index, each in enumerate(different_of(tiny_plan(), 3)))
+    trainings = [(each, 7) for each in (a, b, a, c)]
+    rows = {index: {"hash": each.architecture.hash, "seed": 7} for index, each in enumerate((a, b, a))}
+
+    def left(*there: int) -> dict[int, str]:
+        found = trainings_left(trainings, {index: rows[index] for index in there})
+        assert all(index == proposal.index for index, proposal in found.items())
+        return {index: proposal.architecture.hash for index, proposal in found.items()}
+
+    digests = [each.architecture.hash for each in (a, b, c)]
+    assert left() == dict(enumerate(digests))
+    assert left(1) == {0: digests[0], 2: digests[2]}
+    assert left(0, 1, 2) == {3: digests[2]}
 
 
 def test_final_seeds_differ_between_strategies_and_runs():
