@@ -237,7 +237,7 @@ def _advice(settings: Sequence[Setting], opened: Mapping[str, OpenTask], suite: 
     for task, each in opened.items():
         limit = budget_of(each, suite.protocol).budget
         children = each.searched.children_of(limit.limit, limit.unit)
-        said = [advice_on(setting.kind, setting.config, children) for setting in settings]
+        said = [advice_on(setting.kind, setting.config_on(each.searched), children) for setting in settings]
         found += [f"On {task}, {line}." for line in said if line]
     return tuple(found)
 

@@ -324,7 +324,7 @@ def replay(
     if not settings:
         raise InputError("name one strategy or several")
     for setting in settings:
-        if advice := advice_on(setting.kind, setting.config, children):
+        if advice := advice_on(setting.kind, setting.config_on(searched), children):
             warnings.warn(advice, stacklevel=2)  # e.g. that with these options it is random search
         if foreign := note_on_images(setting, searched.name):
             warnings.warn(foreign, stacklevel=2)

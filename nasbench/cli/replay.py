@@ -256,7 +256,8 @@ def replay(
     spec = table.space.spec
     settings = told_apart([Setting.of(name, options, where_arch, children, guidance, spec) for name, options in wanted])
     for setting, (_, options) in zip(settings, wanted):
-        note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
+        used = setting.config.model_dump(exclude_unset=True)
+        note_on_settings(setting.kind, setting.config_on(table), used, options, children)
         if foreign := note_on_images(setting, table.name):
             note(foreign, err=True)
     table = with_measured(table, settings, measurements or [table_file(path)])

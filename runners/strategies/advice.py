@@ -10,7 +10,7 @@ ENOUGH_MOTION: Final = 0.05  # of a policy's parameters; they start within 0.08 
 
 
 def advice_on(kind: type[Strategy[Any]], config: StrategyConfig, children: float | None) -> str:
-    """Ask a strategy for its sentence on a budget, if it is known how many children that pays for.
+    """Ask a strategy for its sentence on its options, or else on a budget, if it is known how many children that pays for.
 
     Args:
         kind: the strategy's class.
@@ -20,6 +20,8 @@ def advice_on(kind: type[Strategy[Any]], config: StrategyConfig, children: float
     Returns:
         A sentence; "" if there is nothing to say.
     """
+    if remark := kind.remark(config):
+        return remark
     return kind.advice(config, round(children)) if children is not None and children >= 1 else ""
 
 

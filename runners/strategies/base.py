@@ -188,6 +188,18 @@ class Strategy(ABC, Generic[C]):
         """
         return ""
 
+    @classmethod
+    def remark(cls, config: StrategyConfig) -> str:
+        """Say what a user should know about options before the search, whatever its budget.
+
+        Args:
+            config: the options.
+
+        Returns:
+            A sentence; "" if there is nothing to say.
+        """
+        return ""
+
     @abstractmethod
     def ask(self) -> Architecture | Proposal | None:
         """Propose the next architecture to train.

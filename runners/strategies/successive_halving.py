@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from nasbench.runners.strategies.rungs import Core, Halving, RungConfig, RungStrategy, epochs_of_rungs
+from nasbench.runners.strategies.base import StrategyConfig
+from nasbench.runners.strategies.rungs import Core, Halving, Rung, RungConfig, RungStrategy, epochs_of_rungs
 from nasbench.spaces.base import Architecture, Space
 
 
@@ -20,8 +21,26 @@ class SuccessiveHalvingConfig(RungConfig):
         0,
         ge=0,
         description="n, architectures of the lowest rung; 0: eta to the power of the number of further rungs, so that one "
-        "is trained to the end (1603.06560, the first bracket)",
+        "is trained to the end (1603.06560, the first bracket); with fewer, the highest rungs are left out",
     )
+
+
+def bracket_of(options: SuccessiveHalvingConfig) -> list[Rung]:
+    """Make the rungs of a bracket.
+
+    Args:
+        options: the options, with the epochs of a whole training.
+
+    Returns:
+        Children and epochs of each rung that has a child.
+
+    Raises:
+        InputError: when `max_epochs` is 0 or below `min_epochs`.
+    """
+    epochs = epochs_of_rungs(options.min_epochs, options.max_epochs, options.eta)
+    children = options.children or options.eta ** (len(epochs) - 1)
+    rungs = [(children // options.eta**rung, each) for rung, each in enumerate(epochs)]
+    return [rung for rung in rungs if rung[0]]
 
 
 class SuccessiveHalving(RungStrategy[SuccessiveHalvingConfig]):
@@ -45,11 +64,21 @@ class SuccessiveHalving(RungStrategy[SuccessiveHalvingConfig]):
 
     def core(self, draw: Callable[[], Any]) -> Core[Any]:
         """Make the endless row of equal brackets; see `RungStrategy.core`."""
-        options = self.config
-        epochs = epochs_of_rungs(options.min_epochs, options.max_epochs, options.eta)
-        children = options.children or options.eta ** (len(epochs) - 1)
-        rungs = [(children // options.eta**rung, each) for rung, each in enumerate(epochs)]
-        return Halving(repeat([rung for rung in rungs if rung[0]]), draw)
+        return Halving(repeat(bracket_of(self.config)), draw)
+
+    @classmethod
+    def remark(cls, config: StrategyConfig) -> str:
+        """Say that with so few architectures none is trained to the end; see `Strategy.remark`."""
+        if not isinstance(config, SuccessiveHalvingConfig) or config.max_epochs < config.min_epochs:
+            return ""  # the epochs of a whole training are not known yet
+        last = bracket_of(config)[-1][1]
+        if last == config.max_epochs:
+            return ""
+        enough = config.eta ** (len(epochs_of_rungs(config.min_epochs, config.max_epochs, config.eta)) - 1)
+        return (
+            f"{cls.name}: with children={config.children} and eta={config.eta} no training goes past epoch {last} of "
+            f"{config.max_epochs}; take children={enough} or more, a larger min_epochs, or leave children out"
+        )
 
     def _draw(self) -> Architecture:
         return self.space.random(self._rng)

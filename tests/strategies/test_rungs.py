@@ -13,9 +13,11 @@ from early_stopping import failed, made, outcome, quality
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies import Outcome, Proposal, Strategy
+from nasbench.runners.strategies.advice import advice_on
 from nasbench.runners.strategies.dehb import Dehb
 from nasbench.runners.strategies.densities import CategoricalDensity
 from nasbench.runners.strategies.rungs import Halving, Ladder, epochs_of_rungs, hyperband_brackets
+from nasbench.runners.strategies.successive_halving import SuccessiveHalving, SuccessiveHalvingConfig
 
 
 def run(strategy: Strategy[Any], children: int) -> list[tuple[Proposal, float]]:
@@ -53,6 +55,21 @@ def test_rungs_end_with_whole_trainings() -> None:
     for name in ("asha", "successive_halving", "hyperband", "bohb", "dehb", "median_stop"):
         with pytest.raises(InputError, match="max_epochs is 0, below min_epochs 1"):
             made(name)
+
+
+@pytest.mark.parametrize(
+    ("children", "least", "last"),
+    [(8, 1, 3), (9, 1, 9), (26, 1, 9), (27, 1, 27), (0, 1, 27), (100, 1, 27), (3, 9, 27), (2, 9, 9), (1, 27, 27)],
+)
+def test_successive_halving_says_where_no_child_is_trained_to_the_end(children: int, least: int, last: int) -> None:
+    """With eta 3 a rung has a third of the children of the one below: 8, 2 and none; 27 epochs have the rungs 1, 3, 9, 27."""
+    config = SuccessiveHalvingConfig(children=children, min_epochs=least, max_epochs=27)
+    log = run(made("successive_halving", **config.model_dump()), 300)
+    assert max(proposal.epochs for proposal, _ in log) == last
+    said = advice_on(SuccessiveHalving, config, None)
+    assert bool(said) == (last < 27)
+    assert not said or f"no training goes past epoch {last} of 27; take children={27 // least} or more" in said
+    assert advice_on(SuccessiveHalving, config.model_copy(update={"max_epochs": 0}), None) == ""  # not known yet
 
 
 @pytest.mark.parametrize("outstanding", [1, 5])
