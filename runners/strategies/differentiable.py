@@ -115,10 +115,7 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
         found = super().auto_options_for(children, epochs, given)
         if found is None or not cls.paper_warmup:
             return found
-        try:
-            whole = int(given.get("epochs", found["epochs"]))
-        except ValueError:
-            return found  # the check of the options names what is wrong
+        whole = cls.auto_epochs(found, given)
         return {**found, "warmup_epochs": round(cls.paper_warmup / cls.most_epochs * whole)}
 
     @classmethod

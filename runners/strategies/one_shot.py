@@ -136,6 +136,22 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
         return {"epochs": round(max(FEWEST_EPOCHS, min(cls.most_epochs, affordable)))}
 
     @classmethod
+    def auto_epochs(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> int:
+        """Return the epochs on which other settings of preset=auto depend.
+
+        Args:
+            found: the settings, with `epochs`.
+            given: the options that the user gives; they win.
+
+        Returns:
+            Epochs of the super-network; those found where the given ones are no number, which the check of the options names.
+        """
+        try:
+            return int(given.get("epochs", found["epochs"]))
+        except ValueError:
+            return int(found["epochs"])
+
+    @classmethod
     def epoch_cost_with(cls, given: Mapping[str, Any]) -> float:
         """Return what an epoch costs with some options.
 

@@ -55,7 +55,7 @@ class RandomSearchWithSharedWeights(OneShotStrategy[RsWsConfig, SharedWeights]):
         """
         found = super().auto_options_for(children, epochs, given)
         assert found is not None
-        candidates = max(100, 20 * found["epochs"], children)
+        candidates = max(100, 20 * cls.auto_epochs(found, given), children)
         return {**found, "candidates": candidates, "finalists": max(10, children)}
 
     @classmethod

@@ -205,6 +205,9 @@ def test_twenty_layers_of_darts_are_six_cells_in_each_stage():
         ("gdas", {}, 10_000, 6, {"epochs": 250}),
         ("rs_ws", {}, 20, 6, {"epochs": 30, "candidates": 600, "finalists": 20}),
         ("rs_ws", {}, 1, 1, {"epochs": 10, "candidates": 200, "finalists": 10}),
+        ("rs_ws", {"epochs": "7"}, 20, 20, {"epochs": "7", "candidates": 140, "finalists": 20}),
+        ("rs_ws", {"epochs": 3}, 20, 20, {"epochs": 3, "candidates": 100, "finalists": 20}),
+        ("rs_ws", {"candidates": 33}, 20, 6, {"epochs": 30, "candidates": 33, "finalists": 20}),
     ],
 )
 def test_a_super_network_costs_half_of_the_budget(name: str, given, children: int, epochs: int, wanted):
