@@ -152,7 +152,10 @@ class SharedWeights:
         return self._hits(architecture, *minibatch) / len(minibatch[1])
 
     def validation_accuracy(self, architecture: Architecture) -> float:
-        """Compute the accuracy of an architecture on all validation images, minibatch by minibatch.
+        """Compute the accuracy of an architecture on all validation images, in parts of about a minibatch.
+
+        Sizes of parts differ by one at most, and none is of one image where minibatches are of more: BatchNorms normalize
+        by the images of a part, and few give poor statistics.
 
         Args:
             architecture: an architecture of the super-network's space.
@@ -161,9 +164,8 @@ class SharedWeights:
             Accuracy in [0, 1].
         """
         images = len(self.validation)
-        parts = -(-images // self.minibatch_size)
-        batches = self.validation.batches(-(-images // parts))  # of about one size, as few images give poor statistics
-        return sum(self._hits(architecture, *batch) for batch in batches) / images
+        parts = min(-(-images // self.minibatch_size), max(1, images // min(2, self.minibatch_size)))
+        return sum(self._hits(architecture, *batch) for batch in self.validation.parts(parts)) / images
 
     def _mean(self, losses: list[Tensor], learning_rate: float) -> float:
         """Return the mean loss of an epoch from the sums of its batches."""

@@ -122,7 +122,22 @@ class ResidentImages:
             Images float32 [b, c, h, w] and labels int64 [b].
         """
         for start in range(0, len(self), size):
-            yield self.whitened(self.pixels[start : start + size]), self.labels[start : start + size]
+            yield self._batch(start, start + size)
+
+    def parts(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Iterate over all images in order, without augmentation, in batches whose sizes differ by one at most.
+
+        Args:
+            count: number of batches, from 1 to the number of images.
+
+        Yields:
+            Images float32 [b, c, h, w] and labels int64 [b].
+        """
+        for part in range(count):
+            yield self._batch(len(self) * part // count, len(self) * (part + 1) // count)
+
+    def _batch(self, start: int, end: int) -> tuple[Tensor, Tensor]:
+        return self.whitened(self.pixels[start:end]), self.labels[start:end]
 
 
 class TrainingImages:

@@ -13,6 +13,7 @@ from commands import nasbench as command
 from searching import InterruptedAt, search, stable_rows, tiny_plan
 
 import nasbench
+from nasbench.data import load_data
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.replay.foreign_images import note_on_images
@@ -163,6 +164,46 @@ def test_rs_ws_proposes_finalists_by_all_validation_images():
     assert scores[:3] == sorted(scores[:3], reverse=True)
     assert scores[8:11] == sorted(scores[8:11], reverse=True)
     assert len({each.hash for each in asked}) == 16
+
+
+@pytest.mark.parametrize(
+    ("minibatch", "sizes"),
+    [
+        (4, [3, 3, 4, 3, 4, 4, 4]),  # not six times 4 and 1
+        (5, [5] * 5),
+        (2, [2] * 11 + [3]),  # 13 parts would be of 1 or 2 images
+        (25, [25]),
+        (100, [25]),
+        (1, [1] * 25),
+    ],
+)
+def test_parts_of_the_validation_images_differ_by_one_at_most(minibatch: int, sizes: list[int]):
+    strategy = made("rs_ws", data="fake:images=50,size=8,classes=3", minibatch=minibatch, filters=2)
+    strategy.ask()
+    shared = strategy.shared_weights
+    found: list[int] = []
+    shared._hits = lambda architecture, images, labels: found.append(len(labels)) or len(labels)
+    assert shared.validation_accuracy(strategy.space.decode([0] * 6)) == 1.0
+    assert sorted(found) == sorted(sizes)
+    whole = torch.cat([labels for _, labels in shared.validation.parts(len(found))])
+    assert torch.equal(whole, shared.validation.labels)
+
+
+def test_no_part_is_of_one_image_where_batch_norms_see_one_pixel_of_it():
+    strategy = made("rs_ws", data="fake:images=50,size=4,classes=3", minibatch=4, filters=2)
+    assert strategy.ask() is not None
+    accuracies = strategy.score([strategy.space.decode([choice] * 6) for choice in (2, 3)])
+    assert all(0 <= each <= 1 for each in accuracies)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "enas"])
+def test_the_searches_that_ship_are_scored_on_parts_of_equal_sizes(name: str):
+    """600 validation images of digits201-2, so that their scores are those of batches of one size."""
+    protocol = get_protocol("digits201-2")
+    _, validation = load_data(protocol.data).split(0.5, protocol.split_seed)
+    size = STRATEGIES.get(name).config_type().model_dump().get("minibatch", protocol.batch_size)
+    assert len(validation) == 600
+    assert 600 % -(-600 // size) == 0
 
 
 @pytest.mark.sampled(2)
