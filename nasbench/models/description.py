@@ -41,7 +41,7 @@ class ModelDescription(BaseModel):
     data_digest: str = Field(pattern="^[0-9a-f]{32}$", description="digest of the data set")
     classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES, description="names of the classes")
     image_size: int = Field(ge=1, le=LARGEST_SIDE, description="height and width of the images in pixels")
-    image_channels: int = Field(ge=1, le=4, description="channels of the images")
+    image_channels: int = Field(ge=1, description="channels of the images")
     mean: tuple[Finite, ...] = Field(description="whitening: mean grey level per channel, 0 to 255")
     deviation: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
         description="whitening: standard deviation per channel, in grey levels"

@@ -50,8 +50,14 @@ def read_pictures(pictures: Sequence[Picture], description: ModelDescription) ->
 
     Raises:
         DataFaults: when images cannot be read; one line per image.
+        InputError: when the model takes neither 1 nor 3 channels.
     """
     side = description.image_size
+    if description.image_channels not in (1, 3):
+        raise InputError(
+            f"the model takes images of {description.image_channels} channels, and pictures are read with 1 or 3: score "
+            f"it on data by nasbench evaluate, or give it a tensor [images, {description.image_channels}, {side}, {side}]"
+        )
     pixels = np.empty((len(pictures), description.image_channels, side, side), np.uint8)
     faults = []
     for index, picture in enumerate(pictures):

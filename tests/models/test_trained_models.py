@@ -167,6 +167,17 @@ def test_a_loaded_model_of_every_space_scores_as_its_training_did(tmp_path, name
     assert model.classes == load_data(chosen.data).classes
 
 
+@pytest.mark.parametrize("channels", [2, 5, 1024])
+def test_images_of_any_number_of_channels_have_a_model(tmp_path, channels):
+    chosen = protocol(data=f"fake:images=96,size=8,classes=3,channels={channels}", epochs=1)
+    expected = train_into(tmp_path / "m", CELL, chosen)
+    model = load_model(tmp_path / "m")
+    assert model.description.image_channels == channels
+    assert score_model(model, load_data(chosen.data)).loss == expected.test_loss
+    with pytest.raises(InputError, match=f"takes images of {channels} channels, and pictures are read with 1 or 3"):
+        model.preprocess(np.zeros((8, 8, 3), np.uint8))
+
+
 @pytest.mark.parametrize("fields", [{}, {"whiten": False}, {"channels_last": False}])
 def test_images_are_preprocessed_with_the_bits_of_the_validation_images(tmp_path, fields):
     chosen = get_protocol("digits", {"epochs": 1, **fields})
