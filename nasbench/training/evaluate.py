@@ -256,9 +256,10 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
     return dataset
 
 
-@lru_cache(maxsize=2)
 def place_images(protocol: Protocol, place: torch.device) -> Placed:
     """Split a protocol's data and copy it to a device; the last two results are kept for further children.
+
+    They are kept by the digest of the data, too: `provide_data` may give other images under the same text.
 
     Args:
         protocol: the training protocol.
@@ -267,6 +268,12 @@ def place_images(protocol: Protocol, place: torch.device) -> Placed:
     Returns:
         The training images with the protocol's augmentation, the validation images, and their whitening.
     """
+    return _place_images(protocol, place, load_data(protocol.data).digest)
+
+
+@lru_cache(maxsize=2)
+def _place_images(protocol: Protocol, place: torch.device, digest: str) -> Placed:
+    """Place the images of a digest, see `place_images`."""
     dataset = load_data(protocol.data)
     chosen, held_out = dataset.split(protocol.validation, protocol.split_seed)
     if protocol.train_images:

@@ -312,15 +312,19 @@ def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Spac
     )
 
 
-@lru_cache(maxsize=16)
 def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
-    """Return a protocol and the digest of its data; `changes` is JSON, so that the result can be cached."""
+    """Return a protocol and the digest of its data; `changes` is JSON."""
     from nasbench.data import load_data
     from nasbench.data.fitting import fitted
 
-    protocol = get_protocol(name, json.loads(changes))
-    data = load_data(protocol.data)
+    protocol = _protocol(name, changes)
+    data = load_data(protocol.data)  # not kept here: `provide_data` may give others under the same text
     return fitted(protocol, data), data.digest
+
+
+@lru_cache(maxsize=16)
+def _protocol(name: str, changes: str) -> Protocol:
+    return get_protocol(name, json.loads(changes))
 
 
 def _platform_here(config: Mapping[str, Any]) -> str:

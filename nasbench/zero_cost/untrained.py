@@ -63,11 +63,14 @@ def minibatch(scoring_input: ScoringInput) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: when the device is not there.
     """
-    return _minibatch(scoring_input.protocol, scoring_input.seed, resolve_device(scoring_input.device))
+    protocol = scoring_input.protocol
+    digest = load_data(protocol.data).digest
+    return _minibatch(protocol, scoring_input.seed, resolve_device(scoring_input.device), digest)
 
 
 @lru_cache(maxsize=2)
-def _minibatch(protocol: Protocol, seed: int, place: torch.device) -> tuple[Tensor, Tensor]:
+def _minibatch(protocol: Protocol, seed: int, place: torch.device, digest: str) -> tuple[Tensor, Tensor]:
+    """Draw from the images of a digest: `provide_data` may give others under the same text."""
     data = load_data(protocol.data)
     chosen, _ = data.split(protocol.validation, protocol.split_seed)
     if protocol.train_images:

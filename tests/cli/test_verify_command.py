@@ -336,3 +336,16 @@ def test_rows_of_earlier_networks_are_trained_again_with_them(tmp_path: Path) ->
     new = plan_search(config)
     changed = copied(tmp_path / "old.h5", tmp_path / "new.h5", lambda row: row | {"fingerprint": new.fingerprint})
     assert nasbench("verify", str(changed), "--sample", "9").code == 1
+
+
+def test_rows_of_data_that_were_provided_before_are_refused(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nasbench.data import load_data, provide_data
+    from nasbench.training.verify import check_rows
+
+    monkeypatch.setattr("nasbench.data._provided", {})
+    with Results(str(searched)) as results:
+        rows = draw_sample(results, 1, 0).rows
+        assert next(iter(check_rows(results, rows))).rule == "bits"
+        provide_data("fake:images=96,size=8,classes=3", load_data("fake:images=96,size=8,classes=3,seed=1"))
+        with pytest.raises(InputError, match="the protocol or its data changed"):
+            next(iter(check_rows(results, rows)))

@@ -44,7 +44,7 @@ from nasbench.structures import CellPair, Regularization, Scale
 from nasbench.supernets.bilevel import ArchitectureSettings, Bilevel, Relaxation
 from nasbench.supernets.build import build_mixed_supernetwork
 from nasbench.training.augmentation import TrainingImages
-from nasbench.training.evaluate import _Record, _train_and_score, place_images
+from nasbench.training.evaluate import _Record, _train_and_score
 from nasbench.training.evaluation import Child
 from nasbench.training.optimizers import make_optimizer
 from nasbench.training.steps import EagerStep, ForwardBackward
@@ -99,10 +99,10 @@ def no_real_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, "seed_device", seed_cpu)
     for module in (nasbench.training.evaluate, nasbench.runners.strategies.one_shot, nasbench.zero_cost.untrained):
         monkeypatch.setattr(module, "resolve_device", torch.device)
-    place_images.cache_clear()
+    nasbench.training.evaluate._place_images.cache_clear()
     nasbench.zero_cost.untrained._minibatch.cache_clear()
     yield
-    place_images.cache_clear()
+    nasbench.training.evaluate._place_images.cache_clear()
     nasbench.zero_cost.untrained._minibatch.cache_clear()
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import nasbench.training.evaluate
-from nasbench.data import Dataset, load_data
+from nasbench.data import Dataset, load_data, provide_data
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
@@ -216,11 +216,23 @@ def test_the_test_set_is_touched_only_when_asked_for(child, monkeypatch: pytest.
         return dataclasses.replace(load_data(text), test=_Untouchable())
 
     monkeypatch.setattr(nasbench.training.evaluate, "load_data", sealed)
-    nasbench.training.evaluate.place_images.cache_clear()
+    nasbench.training.evaluate._place_images.cache_clear()
     assert evaluate(child()).status == "ok"
     broken = evaluate(child(test=True))
     assert (broken.status, broken.error) == ("failed", "AssertionError: the test set was touched: pixels")
-    nasbench.training.evaluate.place_images.cache_clear()
+    nasbench.training.evaluate._place_images.cache_clear()
+
+
+def test_data_that_are_provided_anew_are_those_that_are_trained(child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nasbench.data._provided", {})
+    scores = []
+    for seed in (0, 1, 0):
+        provide_data("folder:provided", load_data(f"fake:images=96,size=8,classes=3,seed={seed}"))
+        scores.append(bits(evaluate(child(data="folder:provided", epochs=1))))
+    assert scores[0] == scores[2]
+    assert scores[0] != scores[1]
+    expected = evaluate(child(data="fake:images=96,size=8,classes=3,seed=1", epochs=1))
+    assert scores[1] == bits(expected)
 
 
 def test_test_scores_are_of_the_test_images(child) -> None:

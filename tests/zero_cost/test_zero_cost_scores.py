@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasbench.data import load_data
+from nasbench.data import load_data, provide_data
 from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
@@ -164,6 +164,17 @@ def test_the_minibatch_is_of_the_training_split_and_of_the_seed(small):
     drawn = (images * 255).round().byte().contiguous().numpy()
     assert sorted(image.tobytes() for image in drawn) == sorted(image.tobytes() for image in allowed)
     assert len(labels) == 9
+
+
+def test_the_minibatch_is_of_the_data_that_are_provided_now(small, monkeypatch):
+    monkeypatch.setattr("nasbench.data._provided", {})
+    protocol = small.model_copy(update={"data": "folder:provided"})
+    for seed in (0, 1):
+        data = load_data(f"fake:images=96,size=8,classes=3,seed={seed}")
+        provide_data("folder:provided", data)
+        found, _ = minibatch(ScoringInput.of(draw("nasbench201"), protocol, 0, "cpu"))
+        own = protocol.model_copy(update={"data": f"fake:images=96,size=8,classes=3,seed={seed}"})
+        assert torch.equal(found, minibatch(ScoringInput.of(draw("nasbench201"), own, 0, "cpu"))[0])
 
 
 def all_scores(order: int) -> dict[str, str]:
