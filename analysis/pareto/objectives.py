@@ -30,6 +30,7 @@ from nasbench.analysis.pareto.dominance import (
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
 from nasbench.store.format.frames import from_the_start, longest_trainings
 from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, of_trainings, split_names
@@ -240,7 +241,9 @@ def objective_points(
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean; of
         trainings that stopped at different epochs the longest, with the costs from their first epoch on). Rows that
         failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has the
-        number of runs none of whose counted children finished, whose front is empty, for each strategy with such runs.
+        number of runs none of whose counted children finished, whose front is empty, for each strategy with such runs;
+        `attrs["unknown"]` that of runs with finished children none of which has the score and all objectives, e.g. without a
+        final training. Their fronts are not known.
         `attrs["unmeasured"]` is the number of architectures left out because an objective was not measured of them.
 
     Raises:
@@ -279,6 +282,11 @@ def objective_points(
         lost.update(runs.loc[empty, "strategy"])
     # Only those there are: pandas copies the attributes with every column that is taken.
     points.attrs["lost"] = {name: count for name, count in lost.items() if count}
+    searches = ended[ended].index.to_frame(index=False)
+    without = (searches["strategy"] != TABLE) & ~searches["run"].isin(set(rows["run"]))
+    unknown = searches.loc[without, "strategy"]
+    points.attrs["unknown"] = dict(Counter(unknown.tolist()))
+    points.attrs["score"] = score
     return points
 
 
@@ -296,6 +304,27 @@ def lost_note(points: pd.DataFrame) -> str:
         return ""
     counts = ", ".join(f"{lost[name]} of {name}" for name in style.in_order(list(lost)))
     return f"Runs without a score: {counts}. Their hypervolume is 0, and they attain nothing."
+
+
+def unknown_note(points: pd.DataFrame) -> str:
+    """Describe how many runs have no point because the score or an objective of their children is not known.
+
+    Args:
+        points: result of `objective_points`.
+
+    Returns:
+        Two sentences; "" if there are none.
+    """
+    unknown: dict[str, int] = points.attrs.get("unknown", {})
+    if not unknown:
+        return ""
+    counts = ", ".join(f"{unknown[name]} of {name}" for name in style.in_order(list(unknown)))
+    score = str(points.attrs["score"])
+    name = judged_by().name(score) if score in (VAL_ACC, TEST_ACC) else score
+    return (
+        f"Runs without a point: {counts}. Their children finished, but no architecture of theirs has {name} and all objectives; what they "
+        "dominate is not known, and they are not among the runs."
+    )
 
 
 def unmeasured_note(points: pd.DataFrame) -> str:

@@ -205,7 +205,7 @@ def pareto(
         *([f"{left_out:,} children without a score are not shown."] if left_out else []),
         *filter(None, [unfinished_note(all_runs), budgets_note(all_runs)]),
         *(f"{line}." for line in how),
-        *filter(None, [fronts.unmeasured_note(points), fronts.lost_note(single)]),
+        *filter(None, [fronts.unmeasured_note(points), fronts.lost_note(single), fronts.unknown_note(single)]),
         f"Hypervolume up to {fronts.reference_text(corner)}, of the logarithms (base 10) of costs: larger is better.",
     )
     surfaces = fronts.surfaces_of_runs(single, names)

@@ -665,7 +665,7 @@ def _objectives(
     volumes = pareto.objective_volumes(points, names, corner)
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
-    notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
+    notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single), pareto.unknown_note(single)]))
     surfaces = pareto.surfaces_of_runs(single, names)
     label = _error_label(score) if names[0] == "error" else ""
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])

@@ -21,6 +21,7 @@ from nasbench.analysis.pareto.objectives import (
     reference_point,
     reference_text,
     run_volumes,
+    unknown_note,
 )
 from nasbench.analysis.plotting import saving
 from nasbench.errors import InputError, UnknownName
@@ -309,6 +310,25 @@ def test_imported_tables_have_no_validation_seconds_per_epoch(make):
         objective_points(make.children([child]), ("error", "validation_seconds_per_epoch"))
     built = objective_points(make.children([{**child, "platform": "here"}]), ("error", "validation_seconds_per_epoch"))
     assert built["validation_seconds_per_epoch"].tolist() == [0.5]
+
+
+def test_runs_without_a_final_training_are_named(make):
+    """Their searches have scores, their test scores are not known: they are neither counted as 0 nor left out without a word."""
+    about = {"strategy": "random", "params": 100}
+    search = [{**about, "run": run, "hash": run, "val_acc": 0.5} for run in "abc"]
+    crashed = {**about, "run": "d", "hash": "d", "status": "diverged"}
+    final = {**about, "run": "a", "hash": "a", "stage": "final", "counted": False, "test_acc": 0.4}
+    frame, names, corner = make.children([*search, crashed, final]), ("error", "params"), {"error": 1.0, "params": 1e3}
+    tested = objective_points(frame, names, "test_acc", by_run=True)
+    (row,) = run_volumes(tested, names, corner).to_dict("records")
+    assert row["runs"] == 2  # a, and d whose volume is 0
+    assert unknown_note(tested).startswith("Runs without a point: 2 of random. Their children finished, but no")
+    assert "has test_acc and all objectives" in unknown_note(tested)
+    assert unknown_note(objective_points(frame, names, by_run=True)) == ""
+    measured = frame.assign(latency=np.where(frame["hash"] == "b", np.nan, 2.0))
+    measured.attrs["measured"] = {"latency": "latency (ms)"}
+    partly = objective_points(measured, ("error", "latency"), by_run=True)
+    assert unknown_note(partly).startswith("Runs without a point: 1 of random.")
 
 
 def test_runs_without_a_counted_child_have_volume_0(make):
