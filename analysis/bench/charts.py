@@ -15,6 +15,7 @@ LEFT: Final = 190  # room for names
 ROW: Final = 30
 NAME: Final = 26  # most letters of a name
 GAP: Final = 15  # least distance of labels
+BELOW: Final = 6  # the last label may be so far below the axis
 LEAST_SPAN: Final = 1e-3  # of an axis of values
 RANK_SIDE: Final = 256  # room for a name with its rank at either side
 MOST_TICKS: Final = 12  # with a number each; of more, every other one has a number
@@ -96,7 +97,8 @@ def curve_chart(curves: pd.DataFrame, place: Mapping[str, int], axis: str, title
     Returns:
         SVG.
     """
-    left, right, top, bottom = 46, WIDTH - 190, 12, 320
+    left, right, top = 46, WIDTH - 190, 12
+    bottom = max(320, GAP * (curves["strategy"].nunique() - 1) + top - BELOW)  # so high that all names have room
     start = float(curves["budget"].min())
     decades = math.log10(1.0 / start) or 1.0
 
@@ -119,7 +121,8 @@ def curve_chart(curves: pd.DataFrame, place: Mapping[str, int], axis: str, title
         dash = f' style="stroke-dasharray:{dashes}"' if dashes else ""
         parts.append(f'<polyline points="{points}" class="line s{place[name]}"{dash}/>')
         ends.append((y(float(mine["share"].iloc[-1])), name, float(mine["share"].iloc[-1])))
-    for (height, name, share), shown in zip(sorted(ends), _apart([height for height, *_ in sorted(ends)])):
+    ends.sort()
+    for (height, name, share), shown in zip(ends, _apart([height for height, *_ in ends], bottom + BELOW)):
         parts.append(
             f'<path d="M{right + 2} {height:.1f}L{right + 14} {shown:.1f}" class="leader s{place[name]}"/>'
             f'<text x="{right + 18}" y="{shown + 4:.1f}" class="end-name s{place[name]}">{_short(name)} {share:.0%}</text>'
@@ -127,7 +130,7 @@ def curve_chart(curves: pd.DataFrame, place: Mapping[str, int], axis: str, title
     parts.append(
         f'<text x="{(left + right) / 2:.0f}" y="{bottom + 38}" text-anchor="middle" class="axis-label">{html.escape(axis)}</text>'
     )
-    return _svg(parts, max(bottom + 46, int(bottom + GAP * max(0, len(ends) - 18))), title)
+    return _svg(parts, bottom + 46, title)
 
 
 def rank_chart(
@@ -234,13 +237,10 @@ def _vertical_grid(ticks: Sequence[float], x, top: float, bottom: float, written
     return parts
 
 
-def _apart(heights: Sequence[float]) -> list[float]:
-    """Move sorted heights apart by the least distance of labels, as little as that takes."""
+def _apart(heights: Sequence[float], limit: float) -> list[float]:
+    """Move sorted heights apart by the least distance of labels, as little as that takes, and none beyond a limit."""
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + GAP) if placed else height)
-    excess = max(0.0, (placed[-1] - 326) if placed else 0.0)
-    for number in range(len(placed) - 1, -1, -1):
-        limit = 326 - GAP * (len(placed) - 1 - number) if excess else placed[number]
-        placed[number] = min(placed[number], limit)
-    return placed
+    last = len(placed) - 1
+    return [min(height, limit - GAP * (last - number)) for number, height in enumerate(placed)]

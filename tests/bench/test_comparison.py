@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from scipy.stats import mannwhitneyu, sem
 
 from nasbench.analysis.bench import comparison
-from nasbench.analysis.bench.charts import NAME, RANK_SIDE, Span, cliques, rank_chart, span_chart
+from nasbench.analysis.bench.charts import GAP, NAME, RANK_SIDE, Span, cliques, curve_chart, rank_chart, span_chart
 from nasbench.analysis.bench.comparison import compare_entries, search_scores
 from nasbench.analysis.bench.page import MOST_FINDINGS, findings_of
 from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
@@ -194,3 +195,22 @@ def test_one_value_without_an_interval_has_an_axis(value):
     assert len(re.findall("<circle", chart)) == 1
     assert len(re.findall('class="grid"', chart)) >= 2
     assert "nan" not in chart
+
+
+@pytest.mark.parametrize("count", [1, 5, 22, 23, 30, 60])
+def test_every_name_beside_the_curves_is_inside_the_picture(count):
+    """All end near the same share: names are moved apart, up and down, and each is read beside its number."""
+    names = [f"s{number:02d}" for number in range(count)]
+    for least in (0.0, 0.9):
+        ends = {name: least + 0.0015 * number for number, name in enumerate(names)}
+        curves = pd.DataFrame(
+            [{"strategy": name, "budget": budget, "share": ends[name]} for name in names for budget in (0.01, 1.0)]
+        )
+        chart = curve_chart(curves, {name: number for number, name in enumerate(names)}, "budget", "Shares")
+        height = float(re.search(r'viewBox="0 0 \d+ (\d+)"', chart)[1])
+        labels = re.findall(r'y="([-\d.]+)" class="end-name[^>]*>(\w+)', chart)
+        places = [float(y) for y, _ in labels]
+        assert [name for _, name in labels] == names[::-1], "the best one on top"
+        assert all(b - a >= GAP - 0.11 for a, b in itertools.pairwise(places))
+        assert places[0] >= 12  # room for the letters above their base line
+        assert places[-1] <= height - 8
