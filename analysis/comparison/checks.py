@@ -340,7 +340,7 @@ def without_own_time(runs: pd.DataFrame) -> pd.Series:
     """
     charged = runs["searcher_hours"] > 0
     if charged.any() and "config" in runs:
-        charged &= ~runs["config"].map(_is_replay).astype(bool)
+        charged &= ~runs["config"].map(is_replay).astype(bool)
     return ~(charged | (runs["supernet_hours"] > 0))
 
 
@@ -353,10 +353,18 @@ def _are_replays(runs: pd.DataFrame) -> bool:
     """Whether every run is a search of a complete table on a simulated clock."""
     if "config" not in runs or runs.empty:
         return False
-    return all(map(_is_replay, runs["config"]))
+    return all(map(is_replay, runs["config"]))
 
 
-def _is_replay(config: object) -> bool:
+def is_replay(config: object) -> bool:
+    """Find out whether a run replayed a table.
+
+    Args:
+        config: configuration of the run (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        True if it did.
+    """
     text = str(config)  # json is parsed only where it can say so: there may be thousands of runs
     return '"replay"' in text and "replay" in json_object(text)
 

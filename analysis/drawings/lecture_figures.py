@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from nasbench.scores import Score
+
 Needs = Literal["nothing", "perhaps runs", "runs"]
 
 
 @dataclass(frozen=True)
 class Searches:
-    """Rows of results files: children and runs (see `store.format.schema`), and the id of a run ("" for any)."""
+    """Rows of results files: children, runs, the id of a run ("" for any), and measurements (None without).
+
+    See `store.format.schema` for their columns.
+    """
 
     frame: pd.DataFrame
     runs: pd.DataFrame
     run: str = ""
+    measurements: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,43 @@ MOBILE_SCALE = Scale(cells=4, filters=44, image_size=224, classes=1000, stem="im
 
 
 def _loop(searches: Searches | None) -> Drawn:
-    from nasbench.analysis.drawings.search_loop import loop_data, loop_figure
+    from nasbench.analysis.drawings.search_loop import chosen_run, loop_data, loop_figure
+    from nasbench.scores import judging
 
     assert searches is not None  # needs="runs"
-    data = loop_data(searches.frame, searches.runs, searches.run)
-    return Drawn(loop_figure(data), data)
+    run = chosen_run(searches.frame, searches.runs, searches.run)["run"]
+    runs = searches.runs[searches.runs["run"] == run]  # others may be judged by other scores
+    frame, score = _judged(searches, runs)
+    with judging(score):
+        data = loop_data(frame, runs, run)
+        return Drawn(loop_figure(data), data)
+
+
+def _judged(searches: Searches, runs: pd.DataFrame) -> tuple[pd.DataFrame, Score]:
+    """Children of some of the runs with the score by which these are judged, and the score."""
+    import pandas as pd
+
+    from nasbench.store.format.schema import MEASUREMENT_COLUMNS
+    from nasbench.store.judged import judge
+
+    measured = searches.measurements
+    if measured is None:
+        measured = pd.DataFrame(columns=[column.name for column in MEASUREMENT_COLUMNS])
+    return judge(searches.frame[searches.frame["run"].isin(runs["run"])], runs, measured)
+
+
+def _require_accuracies(runs: pd.DataFrame) -> None:
+    """Refuse runs that were judged by other scores, which have no place beside the published accuracies."""
+    from nasbench.errors import InputError
+    from nasbench.store.judged import stated_score
+
+    scores = dict.fromkeys(stated_score(config) for config in dict.fromkeys(map(str, runs["config"])))
+    others = [score.val for score in scores if score is not None]
+    if others:
+        raise InputError(
+            f"this figure is of accuracies, and {'these' if None not in scores else 'some of these'} runs are judged by "
+            f"{', '.join(others)}; see: nasbench pareto"
+        )
 
 
 def _layers(_: Searches | None) -> Drawn:
@@ -118,6 +156,7 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     published = frontier_data(x)
     if searches is None:
         return Drawn(plot_frontier(published, x), published)
+    _require_accuracies(searches.runs)
     # This compares architectures and not strategies, so budgets and charges of the searches may differ.
     notes = check_comparable(searches.frame, searches.runs, ("budget", "baseline", "children", "searcher"))
     ours = pareto_front(searches.frame, x, "val_acc")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import is_replay, require_columns
 from nasbench.analysis.drawings.canvas import LETTER, Canvas, paint, sized_figure
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import choices_of, decode_stored
 from nasbench.store.format.frames import runs_named
+from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +30,7 @@ WIDTH, HEIGHT = 18.0, 10.6
 LEFT, MIDDLE, RIGHT = 3.0, 9.0, 15.0  # centres of the boxes
 TOP, CENTRE, BOTTOM = 9.2, 5.5, 1.8
 LINE = 0.5  # distance between the lines of a box
+_SIZES = {"params": "params", "mult_adds": "mult-adds"}
 FILLS = {"strategy": "#e3def2", "architecture": "#dbe9f6", "training": "#fdebd0", "reward": "#dff0d8"}
 
 _COLUMNS = (
@@ -63,28 +66,31 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
     """Collect the data of one search's loop, one row per child.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`), with the score by which the run is judged
+            (`store.judged.judge`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
         run: id of the run, or its first digits; "" for the first run whose strategy learns, or else the first run.
 
     Returns:
         One row per child, in the order of their outcomes: run, strategy, seed, space, protocol, data, device, child
-        (from 1), hash, decisions (number of decisions of the architecture), params, mult_adds, epochs, status, val_acc,
-        reward, reward_is (its definition as text, valid for every child of the run), seconds (training, evaluation and
-        set-up when it was trained), gpu_hours (charged), searcher_seconds, spent_gpu_hours (by the search so far),
-        supernet_hours (of the whole run), best_so_far (validation accuracy; NaN before the first), best (the child of
-        the highest one).
+        (from 1), hash, decisions (number of decisions of the architecture), params, mult_adds, epochs, status, val_acc
+        (the score, in its own direction), reward, reward_is (its definition as text, valid for every child of the run),
+        seconds (training, evaluation and set-up when it was trained), gpu_hours (charged), searcher_seconds (NaN where
+        they were not measured, as in replays), spent_gpu_hours (by the search so far), supernet_hours (of the whole
+        run), best_so_far (score; NaN before the first), best (the child of the best one).
 
     Raises:
         InputError: when columns are missing, no run or several runs match `run`, or the run has no child yet.
     """
     require_columns(frame, _COLUMNS, "the children")
     require_columns(runs, ("run", "strategy", "supernet_hours"), "the runs")
-    chosen = _choose(frame, runs, run)
+    chosen = chosen_run(frame, runs, run)
     rows = frame[(frame["run"] == chosen["run"]) & (frame["stage"] == "search") & frame["counted"]]
     if rows.empty:
         raise InputError(f"the run {chosen['run']} ({chosen['strategy']}) has no child yet; see: nasbench query FILE")
     scores = rows["val_acc"].where(rows["status"] == "ok")
+    # Those of replays and of imports that do not say them are stored as 0, or hold the scoring of networks alone.
+    thinks = (rows["searcher_seconds"] > 0).any() and not is_replay(chosen.get("config", ""))
     data = pd.DataFrame(
         {
             **{name: rows[name] for name in ("run", "strategy")},
@@ -102,6 +108,7 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
             "reward_is": reward_words(rows),
             "seconds": rows["train_seconds"] + rows["eval_seconds"] + rows["setup_seconds"],
             **{name: rows[name] for name in ("gpu_hours", "searcher_seconds", "spent_gpu_hours")},
+            **({} if thinks else {"searcher_seconds": math.nan}),
             "supernet_hours": float(chosen["supernet_hours"]),
             "best_so_far": scores.cummax().ffill(),
             "best": False,
@@ -109,10 +116,23 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
     )
     if scores.notna().any():
         data.loc[scores.idxmax(), "best"] = True
-    return data.reset_index(drop=True)
+    return judged_by().shown(data.reset_index(drop=True), ["val_acc", "best_so_far"])
 
 
-def _choose(frame: pd.DataFrame, runs: pd.DataFrame, run: str) -> pd.Series:
+def chosen_run(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Series:
+    """Find the run whose loop is drawn.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        run: see `loop_data`.
+
+    Returns:
+        The row of the run.
+
+    Raises:
+        InputError: when no run or several runs match `run`.
+    """
     searched = set(frame.loc[frame["stage"] == "search", "run"])
     found = runs_named(runs, run) if run else runs[runs["run"].isin(searched)]
     if found.empty:
@@ -128,13 +148,17 @@ def reward_words(rows: pd.DataFrame) -> str:
     """Describe the reward of a run: the power of a validation accuracy that fits all its children with scores.
 
     Args:
-        rows: children (`store.format.schema.CHILD_COLUMNS`) of one run.
+        rows: children (`store.format.schema.CHILD_COLUMNS`) of one run, with the score by which it is judged.
 
     Returns:
-        E.g. "validation accuracy" or "best validation accuracy of the epochs, to the power 3"; if no power fits, that
-        the strategy has its own reward.
+        E.g. "validation accuracy" or "best validation accuracy of the epochs, to the power 3", of another score
+        "val_loss, negated"; if nothing fits, that the strategy has its own reward.
     """
     scored = rows[(rows["status"] == "ok") & rows["reward"].notna()]
+    own = judged_by()
+    if len(scored) and not own.is_accuracy:
+        fits = np.allclose(scored["val_acc"], scored["reward"], rtol=1e-3, equal_nan=True)
+        return f"{own.val}{', negated' if own.sign < 0 else ''}" if fits else "the strategy's own"
     for column, words in (
         ("val_acc", "validation accuracy"),
         ("val_acc_best", "best validation accuracy of the epochs"),
@@ -202,28 +226,27 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
     children = "1 child" if count == 1 else f"{count} children"
     seconds, rewards = data["seconds"].dropna(), data["reward"].dropna()
     failed = int((data["status"] != "ok").sum())
+    own = 1000 * data["searcher_seconds"].mean()
+    thinks = [] if math.isnan(own) else [f"thinks {_number(own)} ms per child"]
+    sizes = [f"{style.short(shown[name])} {words}" for name, words in _SIZES.items() if shown[name] > 0]
+    hours, unit = data["gpu_hours"].sum(min_count=1), device_time(data["device"])
     training = [
         f"child network, trained on {str(first['data']).partition(':')[0]}",
-        f"protocol {first['protocol']}: {int(shown['epochs'])} epochs on {first['device']}",
+        f"protocol {first['protocol']}{_how(first['device'], shown['epochs'])}",
         f"{_number(shown['seconds'])} s; all: {_range(seconds, 's')}" if len(seconds) else "seconds not measured",
-        f"{style.short(data['gpu_hours'].sum())} {device_time(data['device'])} in all"
+        (f"{unit} not known" if math.isnan(hours) else f"{style.short(hours)} {unit} in all")
         + (f", {failed} failed" if failed else ""),
     ]
     if first["supernet_hours"] > 0:
         training.append(f"and {style.short(first['supernet_hours'])} for shared weights")
     return {
-        "strategy": [
-            f"strategy: {first['strategy']}",
-            f"seed {first['seed']}, {children}",
-            f"thinks {_number(1000 * data['searcher_seconds'].mean())} ms per child",
-        ],
+        "strategy": [f"strategy: {first['strategy']}", f"seed {first['seed']}, {children}", *thinks],
         "architecture": [
             f"architecture {str(shown['hash'])[:8]}",
             f"child {shown['child']} of {count}",
             f"{shown['decisions']} decisions",
             "in " + first["space"].replace(",", ", "),
-            f"{style.short(shown['params'])} params",
-            f"{style.short(shown['mult_adds'])} mult-adds",
+            *sizes,
         ],
         "training": training,
         "reward": [
@@ -232,6 +255,16 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
             f"all: {_range(rewards, '')}" if len(rewards) else "none yet",
         ],
     }
+
+
+def _how(device: str, epochs: float) -> str:
+    """How children were trained, as far as it is known: a replay and an import do not say it."""
+    known = [f"{int(epochs)} epochs"] if epochs > 0 else []
+    if device == TABLE:
+        known.append("from a table")
+    elif device:
+        known.append(f"on {device}")
+    return f": {' '.join(known)}" if known else ""
 
 
 def loop_figure(data: pd.DataFrame) -> Figure:
@@ -279,11 +312,11 @@ def _card(canvas: Canvas, x: float, y: float, width: float, lines: list[str], fi
 
 
 def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
-    """Draw validation accuracy by child, and the best so far, in the middle of the loop."""
+    """Draw the score by child, and the best so far, in the middle of the loop."""
     from matplotlib.ticker import MaxNLocator
 
     inner = ax.inset_axes((6.85, 4.35, 4.55, 2.75), transform=ax.transData)
-    scored = data[data["status"] == "ok"]
+    scored = data[(data["status"] == "ok") & data["val_acc"].notna()]
     if scored.empty:
         style.say(inner, "No child has a score yet.")
         return
@@ -291,9 +324,13 @@ def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
     inner.scatter(scored["child"], scored["val_acc"], s=14, marker=look.marker, color=look.colour, alpha=0.5, zorder=3)
     inner.step(data["child"], data["best_so_far"], where="post", color=look.colour, linewidth=1.6)
     best = data[data["best"]].iloc[0]
-    inner.set_title(f"best so far: {best['val_acc']:.3f}", fontsize=em, color=style.INK, pad=0.35 * em)
+    score = judged_by()
+    text = f"{best['val_acc']:.3f}" if score.is_accuracy else score.plain(best["val_acc"])
+    best_is = "lowest" if score.sign < 0 else "best"
+    inner.set_title(f"{best_is} so far: {text}", fontsize=em, color=style.INK, pad=0.35 * em)
     inner.set_xlabel("children", fontsize=0.85 * em, labelpad=2)
-    inner.set_ylabel("validation accuracy", fontsize=0.85 * em, labelpad=2)
+    words = score.words("val_acc") if score.is_accuracy else score.heading("val_acc")
+    inner.set_ylabel(words, fontsize=0.85 * em, labelpad=2)
     inner.tick_params(labelsize=0.75 * em, length=2, pad=2)
     inner.set_xlim(0.5, len(data) + 0.5)
     inner.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))

@@ -77,7 +77,7 @@ def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str
         note(f"without our own runs, {where}")
         return None
     results = Results(list(files) or [DEMO])
-    return Searches(results.frame(), results.runs(), run)
+    return Searches(results.frame(), results.runs(), run, results.measurements())
 
 
 @click.command()

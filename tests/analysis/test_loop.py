@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from nasbench.analysis.drawings.lecture_figures import LOOP, MULT_ADDS, PARAMS, Searches
 from nasbench.analysis.drawings.search_loop import draw_loop, loop_data, loop_figure, loop_words, reward_words
 from nasbench.errors import InputError
+from nasbench.scores import Score
+from nasbench.store.format.schema import TABLE
 
-SCORES = (0.5, 0.8, float("nan"), 0.7)
+NAN = float("nan")
+SCORES = (0.5, 0.8, NAN, 0.7)
 
 
 def children(make, power=3.0, strategy="reinforce", run="abc123", scores=SCORES, **columns):
@@ -120,6 +125,69 @@ def test_shared_weights_are_charged_visibly(searches):
     frame, runs = searches
     words = loop_words(loop_data(frame, runs.assign(supernet_hours=0.25)))
     assert words["training"][-1] == "and 0.25 for shared weights"
+
+
+LOSS = Score("val_loss", "test_loss", "nats", "lower")
+
+
+def drawn_texts(figure):
+    figure.draw_without_rendering()
+    return [text for text, _ in _text_boxes(figure)]
+
+
+def test_a_run_that_is_judged_by_a_loss_is_drawn_by_it(make):
+    """Losses 0.9, 0.4 and 0.7: the best child is the second one. The rewards are the losses, negated."""
+    losses = (0.9, 0.4, NAN, 0.7)
+    rows = [
+        {**row, "val_acc": NAN, "val_loss": loss, "reward": -loss, "status": "ok" if loss == loss else "failed"}
+        for row, loss in zip(children(make), losses)
+    ]
+    config = json.dumps({"score": LOSS.as_dict()})
+    runs = make.runs([{"run": "abc123", "strategy": "reinforce", "config": config}])
+    drawn = LOOP.draw(Searches(make.children(rows), runs))
+    assert drawn.data["best"].tolist() == [False, True, False, False]
+    assert drawn.data["val_acc"].tolist() == pytest.approx(losses, nan_ok=True)
+    assert drawn.data["best_so_far"].tolist() == [0.9, 0.4, 0.4, 0.4]
+    texts = drawn_texts(drawn.figure)
+    assert {"val_loss (nats)", "lowest so far: 0.4", "val_loss, negated"}.issubset(texts)
+    assert "validation accuracy" not in texts
+
+
+def test_the_other_runs_of_a_file_may_be_judged_by_another_score(make):
+    config = json.dumps({"score": LOSS.as_dict()})
+    runs = [{"run": "abc123", "strategy": "reinforce"}, {"run": "fff000", "strategy": "random", "config": config}]
+    frame = make.children([*children(make), *children(make, 1.0, "random", "fff000", val_loss=0.5)])
+    drawn = LOOP.draw(Searches(frame, make.runs(runs), "abc"))
+    assert drawn.data["val_acc"].max() == 0.8
+
+
+def test_children_without_the_score_are_a_drawing_that_says_so(make):
+    rows = [{**row, "val_acc": NAN, "status": "ok"} for row in children(make)]
+    figure = loop_figure(loop_data(make.children(rows), make.runs([{"run": "abc123", "strategy": "reinforce"}])))
+    assert any("No child has a score" in text.replace("\n", " ") for text in drawn_texts(figure))
+
+
+def test_what_replays_and_imports_do_not_say_is_left_out(make):
+    """A replay stores 0 epochs and 0 seconds of its strategy; an import also no device and no costs."""
+    hidden = {"epochs": 0, "searcher_seconds": 0.0, "device": TABLE}
+    runs = make.runs([{"run": "abc123", "strategy": "reinforce", "config": '{"replay": "digits"}'}])
+    words = loop_words(loop_data(make.children(children(make, **hidden)), runs))
+    assert words["strategy"] == ["strategy: reinforce", "seed 3, 4 children"]
+    assert words["training"][1] == "protocol digits: from a table"
+    scoring = make.children(children(make, **{**hidden, "searcher_seconds": 0.5}))  # of untrained networks
+    assert len(loop_words(loop_data(scoring, runs))["strategy"]) == 2
+    hidden |= {"device": "", "gpu_hours": NAN, "train_seconds": NAN, "params": -1, "mult_adds": -1}
+    words = loop_words(loop_data(make.children(children(make, **hidden)), runs.assign(config="")))
+    assert words["training"][1:] == ["protocol digits", "seconds not measured", "device-hours not known, 1 failed"]
+    assert len(words["architecture"]) == 4
+
+
+@pytest.mark.parametrize("figure", [MULT_ADDS, PARAMS])
+def test_figures_of_accuracies_refuse_runs_of_other_scores(make, figure):
+    config = json.dumps({"score": LOSS.as_dict()})
+    runs = make.runs([{"run": "abc123", "strategy": "reinforce", "config": config}])
+    with pytest.raises(InputError, match="of accuracies, and these runs are judged by val_loss"):
+        figure.draw(Searches(make.children(children(make)), runs))
 
 
 LONG = {
