@@ -25,7 +25,8 @@ class Limits:
         memory: bytes of the machine's memory; nan if unknown.
         available: bytes of memory that are free or can be freed; nan if unknown.
         memory_limit: bytes of memory that control groups allow; inf without a limit.
-        memory_used: bytes of that limit in use, cached files included; nan without a limit.
+        memory_used: bytes of that limit in use, by all processes of the group, without cached files that are freed
+            when memory is needed; nan if unknown.
     """
 
     there: int
@@ -41,6 +42,11 @@ class Limits:
         """Processor-seconds per second that this process may use."""
         return min(self.usable, self.cpu_quota)
 
+    @property
+    def memory_left(self) -> float:
+        """Bytes that control groups still allow; inf without a limit."""
+        return _left(self.memory_limit, self.memory_used)
+
 
 def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = MEMINFO) -> Limits:
     """Read the limits of this process.
@@ -51,7 +57,7 @@ def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = ME
         meminfo: file with the machine's memory.
 
     Returns:
-        The limits; the strictest one counts if several control groups have one.
+        The limits; the strictest one counts if several control groups have one: of memory that which leaves least.
     """
     there = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
@@ -61,10 +67,14 @@ def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = ME
         quota = min(quota, _quota(folder))
     for folder in _groups(root, own, "memory"):
         here = _memory(folder)
-        if here[0] < limit:
+        if _left(*here) < _left(limit, used):
             limit, used = here
     memory, available = (float(counts.get(name, math.nan)) for name in ("MemTotal", "MemAvailable"))
     return Limits(there, usable, quota, memory, available, limit, used)
+
+
+def _left(limit: float, used: float) -> float:
+    return limit if math.isnan(used) else max(limit - used, 0.0)
 
 
 def _fields(path: Path) -> list[tuple[str, str, str]]:
@@ -115,5 +125,16 @@ def _memory(folder: Path) -> tuple[float, float]:
     for limit_name, used_name in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
         limit = _number(folder / limit_name)
         if limit < _NO_LIMIT:
-            return limit, _number(folder / used_name)
+            return limit, _number(folder / used_name) - _freeable(folder)
     return math.inf, math.nan
+
+
+def _freeable(folder: Path) -> float:
+    """Return the bytes of cached files in a group's use that are freed when memory is needed; 0 if unknown."""
+    try:
+        lines = [line.split() for line in (folder / "memory.stat").read_text().splitlines()]
+    except OSError:
+        return 0.0
+    counts = {line[0]: float(line[1]) for line in lines if len(line) == 2}
+    # In version 1 the use is that of the groups below, too, and so is what begins with total_.
+    return counts.get("total_inactive_file", counts.get("inactive_file", 0.0))

@@ -117,16 +117,18 @@ def check_memory(limits: Limits) -> list[Finding]:
     Returns:
         One finding.
     """
-    room = min(limits.available, limits.memory_limit)  # nan if `available` is nan
+    room = min(limits.available, limits.memory_left)  # nan if `available` is nan
     if math.isnan(limits.available):
         if math.isinf(limits.memory_limit):
             return [_finding("memory", "note", "the system does not report the memory", "a search needs 1 GB")]
-        room = limits.memory_limit
+        room = limits.memory_left
     found = f"{_gigabytes(room)} for this process"
     if not math.isnan(limits.memory):
         found += f" of the machine's {_gigabytes(limits.memory)}"
     if not math.isinf(limits.memory_limit):
         found += f"; its control group allows {_gigabytes(limits.memory_limit)}"
+        if not math.isnan(limits.memory_used):
+            found += f", of which {_gigabytes(limits.memory_used)} are in use"
     if room < NEEDED_BYTES:
         advice = f"a search needs {_gigabytes(NEEDED_BYTES)}, or its children are killed: free some, or raise the limit"
         return [_finding("memory", "wrong", found, advice, True)]

@@ -75,6 +75,40 @@ def test_groups_of_version_1(system):
     assert (found.cpu_quota, found.memory_limit, found.memory_used) == (3.0, 4 << 30, 123)
 
 
+@pytest.mark.parametrize(
+    ("folder", "limit", "used", "stat", "left"),
+    [
+        ("a", "memory.max", "memory.current", "anon 300\ninactive_file 500\nactive_file 100\n", 600),
+        (
+            "memory/a",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "inactive_file 2\ntotal_inactive_file 500\n",
+            600,
+        ),
+        ("a", "memory.max", "memory.current", "", 100),
+    ],
+    ids=["version 2", "version 1", "unknown"],
+)
+def test_files_in_the_cache_that_can_be_freed_are_not_in_use(system, folder, limit, used, stat, left):
+    """Of 1000 bytes 900 are in use, and 500 of these are files that were not read of late: 600 are left."""
+    files = {f"{folder}/{limit}": "1000\n", f"{folder}/{used}": "900\n", f"{folder}/memory.stat": stat}
+    found = system("0::/a\n" if folder == "a" else "9:memory:/a\n", files)
+    assert (found.memory_limit, found.memory_left) == (1000, left)
+
+
+def test_the_group_that_leaves_least_memory_counts(system):
+    """This group may use 1000 bytes and uses 100; others have used up all but 50 of the 5000 of the one above."""
+    files = {
+        "a/memory.max": "5000\n",
+        "a/memory.current": "4950\n",
+        "a/b/memory.max": "1000\n",
+        "a/b/memory.current": "100\n",
+    }
+    found = system("0::/a/b\n", files)
+    assert (found.memory_limit, found.memory_used, found.memory_left) == (5000, 4950, 50)
+
+
 def test_a_system_that_says_nothing(tmp_path):
     found = limits_here(tmp_path / "none", tmp_path / "none", tmp_path / "none")
     assert (found.cpu_quota, found.memory_limit) == (math.inf, math.inf)

@@ -98,6 +98,21 @@ def test_others_that_keep_the_machine_busy_make_it_slow(load, level):
         ({"available": 0.5 * 2**30}, "wrong", True, "0.5 GiB for this process"),
         ({"memory_limit": 1.5 * 2**30}, "note", False, "its control group allows 1.5 GiB"),
         ({"memory_limit": 0.9 * 2**30}, "wrong", True, "0.9 GiB for this process of the machine's 64.0 GiB"),
+        # Of the group's 4 GiB all but 50 MiB are in use, by this process and others; then 2.5 GiB of them.
+        (
+            {"memory_limit": 4.0 * 2**30, "memory_used": 4.0 * 2**30 - 50 * 2**20},
+            "wrong",
+            True,
+            "0.0 GiB for this process",
+        ),
+        (
+            {"memory_limit": 4.0 * 2**30, "memory_used": 2.5 * 2**30},
+            "note",
+            False,
+            "4.0 GiB, of which 2.5 GiB are in use",
+        ),
+        ({"memory_limit": 4.0 * 2**30, "memory_used": 5.0 * 2**30}, "wrong", True, "0.0 GiB for this process"),
+        ({"memory_limit": 4.0 * 2**30, "memory_used": 1.0 * 2**30}, "ok", False, "3.0 GiB for this process"),
         ({"memory": math.nan, "available": math.nan}, "note", False, "does not report"),
         (
             {"memory": math.nan, "available": math.nan, "memory_limit": 2.0**29},
