@@ -369,6 +369,19 @@ def is_replay(config: object) -> bool:
     return '"replay"' in text and "replay" in json_object(text)
 
 
+def is_import(config: object) -> bool:
+    """Find out whether a run was imported from another program's records.
+
+    Args:
+        config: configuration of the run (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        True if it was.
+    """
+    text = str(config)
+    return '"import"' in text and "import" in json_object(text)
+
+
 def _baseline_command(runs: pd.DataFrame) -> str:
     return "naming random as one more strategy of the replays" if _are_replays(runs) else "nasbench run --add-baseline"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import run_hours
+from nasbench.analysis.comparison.checks import is_import
 from nasbench.analysis.comparison.compare import counted_children
 from nasbench.analysis.costs.cost_on_other_devices import estimate_notes
 from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
@@ -181,17 +182,37 @@ def setting(found: Contents) -> list[tuple[str, str]]:
     runs, frame = found.selection.runs, found.selection.frame
     fingerprints = distinct(runs["protocol"] + " (" + runs["fingerprint"] + ")")
     data = distinct(runs["data"] + " (digest " + runs["data_digest"].str.slice(0, 12) + ")")
-    started, finished = (text[:16].replace("T", " ") for text in (min(runs["started_at"]), max(runs["finished_at"])))
-    if finished[:10] == started[:10]:
-        finished = finished[11:]
     return [
         ("Space", joined(distinct(runs["space"]))),
         ("Data", joined(data)),
         ("Protocol", joined(fingerprints)),
         ("Budget of a run", joined(distinct(runs["budget"]))),
         ("Devices", joined(distinct(frame.loc[frame["device"] != "", "device"])) or "none"),
-        ("When", f"{started} to {finished} UTC" if finished else f"since {started} UTC"),
+        ("When", _when(runs)),
     ]
+
+
+def _when(runs: pd.DataFrame) -> str:
+    """Say when searches ran; of imported ones, when they were imported: their rows do not hold when they ran."""
+    imported = runs["config"].map(is_import).astype(bool)
+    parts = []
+    if not imported.all():
+        parts.append(_ran(runs[~imported]))
+    if imported.any():
+        days = sorted({text[:10] for text in runs.loc[imported, "started_at"]})
+        which = "" if imported.all() else f"{int(imported.sum())} of {len(runs)} searches "
+        parts.append(
+            f"{which}imported on {joined(days)}" if len(days) < 3 else f"{which}imported {days[0]} to {days[-1]}"
+        )
+    return "; ".join(parts)
+
+
+def _ran(runs: pd.DataFrame) -> str:
+    """Begin and end of some searches in UTC; without an end if one has not ended."""
+    started, finished = (text[:16].replace("T", " ") for text in (min(runs["started_at"]), max(runs["finished_at"])))
+    if not_ended := int((runs["finished_at"] == "").sum()):
+        return f"since {started} UTC, {not_ended} of {len(runs)} searches not finished"
+    return f"{started} to {finished[11:] if finished[:10] == started[:10] else finished} UTC"
 
 
 def distinct(values: pd.Series[str]) -> list[str]:

@@ -12,7 +12,7 @@ from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
 from nasbench.analysis.report.tables import category_table, hour_unit, noise_table, other_devices_table
-from nasbench.analysis.report.wording import estimates
+from nasbench.analysis.report.wording import estimates, setting
 
 NOW = "2026-01-02T03:04:05"
 HOSTILE = "</script><script>alert(1)</script>"
@@ -114,6 +114,33 @@ def test_the_facts_count_the_children_that_the_budget_covers(selection):
     assert children_deck(found) == f"Every proposed architecture: {said}"
     assert said in html_report(found, NOW)
     assert f"**{after.value}** {after.what}" in markdown_report(found, NOW)
+
+
+BEGUN, ENDED = "2026-03-01T10:00:00.000+00:00", "2026-03-01T11:30:00.000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("ends", "configs", "text"),
+    [
+        ((ENDED, ENDED), ("", '{"replay": "digits"}'), "2026-03-01 10:00 to 11:30 UTC"),
+        ((ENDED, "2026-03-02T01:00:00.000+00:00"), ("", ""), "2026-03-01 10:00 to 2026-03-02 01:00 UTC"),
+        ((ENDED, ""), ("", ""), "since 2026-03-01 10:00 UTC, 1 of 2 searches not finished"),
+        (("", ""), ("", ""), "since 2026-03-01 10:00 UTC, 2 of 2 searches not finished"),
+        ((BEGUN, BEGUN), ('{"import": {}}', '{"import": {}}'), "imported on 2026-03-01"),
+        (
+            (ENDED, BEGUN),
+            ("", '{"import": {}}'),
+            "2026-03-01 10:00 to 11:30 UTC; 1 of 2 searches imported on 2026-03-01",
+        ),
+    ],
+    ids=["one day", "two days", "one not finished", "none finished", "imported", "one imported"],
+)
+def test_when_searches_ran_or_were_imported(make, ends, configs, text):
+    """Rows of imported searches hold the time of their import; a search that has not ended has no end."""
+    frame, runs, curves = make.frames(strategies=("random",), seeds=2, children=5)
+    runs = runs.assign(started_at=BEGUN, finished_at=list(ends), config=list(configs))
+    found = contents(Selection(frame.assign(choices="[]", space="unknown-space"), runs, curves, ()))
+    assert dict(setting(found))["When"] == text
 
 
 def test_a_run_without_a_counted_child_has_an_empty_front(selection):
