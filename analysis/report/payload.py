@@ -102,13 +102,13 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         by, label, log, and series: s, measure, runs, n, and x, median, low, high, all_low, all_high where all runs that
-        ever have a score have one.
+        ever have a score have one, up to what the strategy's runs spent.
     """
     budgets = table["budget"].to_numpy(dtype=float)
     first, last = (float(budgets.min()), float(budgets.max())) if len(budgets) else (0.0, 0.0)
     by = str(table["by"].iloc[0]) if len(table) else ""
     series, place = [], _places(strategies)
-    counts, runs = table["n"].to_numpy(), table["runs"].to_numpy()
+    counts, runs, spent = table["n"].to_numpy(), table["runs"].to_numpy(), table["spent"].to_numpy(dtype=float)
     written = {name: _drawn(table[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
     x = _each_once(budgets, _significant)
     names, measures = table["strategy"].tolist(), table["measure"].tolist()
@@ -117,13 +117,19 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         whole = rows[(n == n.max()) & (n > 0)]
         if not len(whole):
             continue
+        # The last row holds the state at the end, as in the picture of `compare`: beyond what these runs spent if others
+        # spent more. Without a counted child nothing was spent (NaN).
+        last, end = whole[-1], float(spent[whole[-1]])
+        before = whole[:-1] if math.isnan(end) else whole[budgets[whole] < end]
+        places = [*x[before].tolist(), x[last] if math.isnan(end) else _significant(end)]
+        whole = np.append(before, last)
         series.append(
             {
                 "s": place[names[rows[0]]],
                 "measure": measures[rows[0]],
                 "runs": int(runs[whole[-1]]),
                 "n": int(counts[whole[-1]]),
-                "x": x[whole].tolist(),
+                "x": places,
                 **{name: values[whole].tolist() for name, values in written.items()},
             }
         )

@@ -59,8 +59,7 @@ function drawCourse(host, course, measure) {
     plot.inside.append(svg("path", { class: `band s${one.s}`, d: stepBand(one.x, one.low, one.high, plot.sx, plot.sy) }));
   }
   for (const one of series) {
-    const xs = [...one.x, high], ys = [...one.median, one.median.at(-1)];
-    plot.inside.append(svg("path", { class: `line s${one.s}`, d: steps(xs, ys, plot.sx, plot.sy), "stroke-dasharray": dashesOf(one.s) }));
+    plot.inside.append(svg("path", { class: `line s${one.s}`, d: steps(one.x, one.median, plot.sx, plot.sy), "stroke-dasharray": dashesOf(one.s) }));
     if (one.x.length < 3) plot.inside.append(marker(strategyOf(one.s), plot.sx(one.x[0]), plot.sy(one.median[0])));
   }
   nameEnds(plot, series.map((one) => ({ s: one.s, y: plot.sy(one.median.at(-1)), text: `${DATA.strategies[one.s].name}` })));

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
+from nasbench.analysis.comparison.compare import anytime, bands
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
+from nasbench.analysis.report.payload import course
 from nasbench.analysis.report.tables import category_table, hour_unit, noise_table, other_devices_table
 from nasbench.analysis.report.wording import estimates, setting
 
@@ -114,6 +116,23 @@ def test_the_facts_count_the_children_that_the_budget_covers(selection):
     assert children_deck(found) == f"Every proposed architecture: {said}"
     assert said in html_report(found, NOW)
     assert f"**{after.value}** {after.what}" in markdown_report(found, NOW)
+
+
+def test_a_line_ends_at_what_its_runs_spent(make):
+    """Of children of an hour each, random search has 3 and evolution 6: its line goes on to 6 hours and theirs does not."""
+    rows = [
+        {"run": name, "strategy": name, "hash": f"{hour}", "val_acc": 0.1 * hour, "spent_gpu_hours": hour}
+        for name, hours in (("random", 3), ("evolution", 6))
+        for hour in range(1, hours + 1)
+    ]
+    frame, runs = make.children(rows), make.runs([{"run": name, "strategy": name} for name in ("random", "evolution")])
+    table = bands(anytime(frame, runs, "gpu_hours", scores_only=True))
+    drawn = {one["s"]: one for one in course(table, ["random", "evolution"])["series"]}
+    assert (drawn[0]["x"], drawn[0]["median"]) == ([1, 2, 3], pytest.approx([0.1, 0.2, 0.3]))
+    assert drawn[1]["x"] == [1, 2, 3, 4, 5, 6]
+    between = bands(anytime(frame, runs, "gpu_hours", grid=[1.0, 2.5, 6.0], scores_only=True))
+    first = next(one for one in course(between, ["random", "evolution"])["series"] if one["s"] == 0)
+    assert (first["x"], first["median"]) == ([1, 2.5, 3], pytest.approx([0.1, 0.2, 0.3]))
 
 
 BEGUN, ENDED = "2026-03-01T10:00:00.000+00:00", "2026-03-01T11:30:00.000+00:00"
