@@ -17,15 +17,22 @@ const SCORES = {
 
 function startPareto() {
   const host = byId("pareto-plot").appendChild(html("div", { class: "plot-host", tabindex: 0, id: "plane" }));
-  const has = (values) => values.some((value) => !Number.isNaN(value) && (value > 0 || (values !== CHILDREN.params && !DATA.score.accuracy)));
-  const state = { x: "params", y: "val" };
-  const choice = (key, options, words) => {
+  const state = {};
+  // `above`: values must be greater. Costs that are missing everywhere are not offered, and neither are scores.
+  const choice = (key, options, words, above) => {
+    const offered = Object.entries(options).filter(([, one]) => one.values.some((value) => value > above));
     const select = html("select", { id: `pareto-${key}`, onchange: () => { state[key] = select.value; draw(); } },
-      ...Object.entries(options).filter(([, one]) => has(one.values)).map(([name, one]) => html("option", { value: name }, one.label)));
-    byId("pareto-controls").append(html("label", {}, words, " ", select));
+      ...offered.map(([name, one]) => html("option", { value: name }, one.label)));
+    if (offered.length) byId("pareto-controls").append(html("label", {}, words, " ", select));
+    state[key] = offered.length ? offered[0][0] : null;
   };
-  choice("y", SCORES, "Up:");
-  choice("x", COSTS, "Across:");
+  choice("y", SCORES, "Up:", DATA.score.accuracy ? 0 : -Infinity);
+  choice("x", COSTS, "Across:", 0);
+  if (state.x === null) {
+    host.replaceChildren(html("p", { class: "nothing" }, "Neither the sizes of these architectures nor what they cost is known."));
+    return;
+  }
+  state.y ??= "val";
   const draw = () => drawPlane(host, COSTS[state.x], SCORES[state.y]);
   filter.listeners.push(() => innerWidthOf(host) > 0 && draw());
   drawnToWidth(host, draw);

@@ -13,6 +13,7 @@ from nasbench.analysis.pareto.pareto import pareto_front
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.page import html_report
 from nasbench.expressions.frames import rows_where
+from nasbench.scores import Score, judging
 
 SECTIONS = [
     "What was run",
@@ -331,3 +332,26 @@ def test_paper_has_every_section_and_no_table_is_cut(opened):
     hidden = "nav, .filter, .controls, .pager, .copy, .hint"
     assert tab.js(f"[...document.querySelectorAll({json.dumps(hidden)})].every(one => one.offsetHeight === 0)")
     assert "25 of" in tab.js("document.getElementById('on-paper').innerText")
+
+
+@pytest.mark.parametrize(
+    ("known", "offered"),
+    [(("params", "mult_adds"), ["params", "mult_adds"]), (("mult_adds",), ["mult_adds"]), ((), [])],
+    ids=["sizes", "multiply-adds", "nothing"],
+)
+def test_costs_that_are_missing_everywhere_are_not_offered(browser, make, tmp_path, known, offered):
+    """Of runs that are judged by a loss, too; their seconds are unknown."""
+    frame, runs, curves = make.frames(strategies=("random",), seeds=2, children=10, retrained=0)
+    sizes = {name: 1000 if name in known else -1 for name in ("params", "mult_adds")}
+    frame = frame.assign(choices="[]", space="unknown-space", device_seconds=float("nan"), **sizes)
+    path = tmp_path / "loss.html"
+    with judging(Score("val_loss", "test_loss", "nats", "lower")):
+        found = contents(Selection(frame.assign(val_acc=-frame["val_acc"]), runs, curves, ()))
+        path.write_text(html_report(found, "2026-01-02T03:04:05"), encoding="utf-8")
+    tab = browser.open(path)
+    assert tab.js("[...document.querySelectorAll('#pareto-x option')].map(one => one.value)") == offered
+    said = tab.js("document.getElementById('plane').textContent")
+    assert ("Neither the sizes of these architectures" in said) == (not offered)
+    assert "No child with a score is left" not in said
+    assert tab.complaints() == []
+    tab.close()
