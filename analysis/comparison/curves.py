@@ -180,7 +180,8 @@ def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") 
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        drawn, stopped = count_curves(data[data["val_acc"].notna()]), count_curves(data[data["status"] != "ok"])
+        scored = data["val_acc"].notna()  # children without any score have no curve here
+        drawn, stopped = count_curves(data[scored]), count_curves(data[scored & (data["status"] != "ok")])
         caption(figure, about, f"{drawn:,} children, of which {stopped:,} ended early or failed.", notes)
         draw_curves(data, ax)
     return figure

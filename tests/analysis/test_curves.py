@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nasbench.analysis.comparison.curves import draw_curves, learning_curves, plot_curves
+from nasbench.analysis.plotting.captions import caption_of
 from nasbench.errors import InputError
 
 
@@ -65,3 +66,12 @@ def test_a_plot_in_a_users_own_axes_keeps_their_settings(make):
     before = dict(matplotlib.rcParams)
     draw_curves(learning_curves(curves, frame), Figure().subplots())
     assert dict(matplotlib.rcParams) == before
+
+
+def test_the_caption_counts_the_curves_that_are_drawn(make):
+    """Of 6 children one diverged after some epochs with a score, and three before any: 1 of the 3 that are drawn ended early."""
+    frame, _, curves = make.frames(strategies=("random",), seeds=1, children=6, failure=0.0, retrained=0)
+    frame.loc[:3, "status"] = "diverged"
+    curves.loc[curves["index"] < 3, "val_acc"] = float("nan")
+    said = caption_of(plot_curves(learning_curves(curves, frame)))
+    assert "3 children, of which 1 ended early or failed." in said
