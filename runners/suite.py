@@ -220,8 +220,9 @@ def run_plans(
                 require_no_model(incumbent_path(path, plan.run))
         own = [str(path)] if stored.exists and reuse_others else []
         cache = ScoreCache([*own, *cache_files])
-        for row in itertools.chain.from_iterable(() if reuse_others else stored.rows.values()):
-            cache.add(row)
+        if not reuse_others:
+            for row in itertools.chain.from_iterable(stored.rows.values()):
+                cache.add(row)
         sink = SharedWriter(writer)
         stop = threading.Event()
         executors: list[Executor] = []
