@@ -98,7 +98,7 @@ def curve_chart(curves: pd.DataFrame, place: Mapping[str, int], axis: str, title
         SVG.
     """
     left, right, top = 46, WIDTH - 190, 12
-    bottom = max(320, GAP * (curves["strategy"].nunique() - 1) + top - BELOW)  # so high that all names have room
+    bottom: float = max(320, GAP * (curves["strategy"].nunique() - 1) + top - BELOW)  # so high that all names have room
     start = float(curves["budget"].min())
     decades = math.log10(1.0 / start) or 1.0
 
