@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from searching import search, tiny_plan
+from searching import InterruptedAt, search, tiny_plan
 
 import nasbench.runners.search.loop
 from nasbench.errors import MissingExtra
+from nasbench.runners.search.spent_energy import SpentEnergy, stored_energy
 from nasbench.store.query import Results
 from nasbench.training.energy import Counter, EnergyMeter, counters_of, nvml_counters, rapl_counters
 
@@ -188,3 +191,43 @@ def test_a_run_keeps_its_energy_where_it_can_be_read_and_nothing_where_not(tmp_p
     kept = provenance_of("b.h5")["energy"]
     assert kept["joules"] == {"rapl:package-0": 4.0}
     assert kept["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "joules", "complete"),
+    [
+        ([10.0, 11.0, 15.0], [100.0, 102.0, 130.0], 5.0 + 30.0, True),
+        ([10.0, 11.0, 15.0], [], 5.0, False),
+        ([], [100.0, 102.0, 130.0], 30.0, False),
+    ],
+)
+def test_a_resumed_run_has_the_energy_of_all_attempts(tmp_path, monkeypatch, first, second, joules, complete) -> None:
+    """The counter is read when an attempt begins, and with each of the two rows of the run that it stores."""
+    plan, path = tiny_plan(budget="3 children", final="none"), tmp_path / "a.h5"
+    for readings, executor in ((first, InterruptedAt(1)), (second, None)):
+        counters = [Counter("rapl:package-0", Readings(*readings))] if readings else []
+        monkeypatch.setattr(nasbench.runners.search.loop, "counters_of", lambda devices, found=counters: found)
+        with pytest.raises(KeyboardInterrupt) if executor is not None else nullcontext():
+            search(plan, path, executor)
+    run = Results(str(path)).runs().iloc[0]
+    energy = json.loads(run["provenance"])["energy"]
+    assert run["status"] == "complete"
+    assert energy["joules"] == {"rapl:package-0": joules}
+    assert energy.get("incomplete", False) is not complete
+    assert bool(energy["seconds"] >= run["wall_seconds"]) == complete
+
+
+def test_the_energy_of_a_killed_attempt_is_known_to_be_missing() -> None:
+    made = {"energy": {"joules": {"rapl:package-0": 4.0}, "seconds": 9.0}}
+    assert stored_energy(made, "interrupted", 9.0).complete
+    assert not stored_energy(made, "running", 9.0).complete
+    # Versions that stored the last attempt's alone.
+    assert not stored_energy(made, "interrupted", 60.0).complete
+    later = SpentEnergy({"rapl:package-0": 1.0}, 2.0).after(stored_energy(made, "running", 9.0))
+    assert later.noted() == {"joules": {"rapl:package-0": 5.0}, "seconds": 11.0, "incomplete": True}
+
+
+@pytest.mark.parametrize("odd", [{}, {"energy": 3}, {"energy": {"joules": {"x": "y", "z": math.inf}, "seconds": "9"}}])
+def test_energy_that_somebody_changed_counts_as_none(odd) -> None:
+    assert stored_energy(odd, "interrupted", 0.0).joules == {}
+    assert SpentEnergy().after(stored_energy(odd, "interrupted", 0.0)).noted() == {}

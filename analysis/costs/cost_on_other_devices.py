@@ -150,13 +150,15 @@ def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
         runs: rows of `store.format.schema.RUN_COLUMNS`; their provenance has the energy, in joules by counter.
 
     Returns:
-        strategy, runs, measured (runs with a reading), kwh (mean over those; NaN without), counters ('' without). A
-        counter's energy is that of a whole processor package or GPU, including everything else that ran there.
+        strategy, runs, measured (runs with a reading), incomplete (those of them of which an attempt has none), kwh (mean
+        over those with a reading; NaN without), counters ('' without). A counter's energy is that of a whole processor
+        package or GPU, including everything else that ran there.
     """
     require_columns(runs, ("strategy", "provenance"), "the runs")
     # Only texts with a reading are parsed: there may be thousands of runs.
     texts = runs["provenance"].tolist()
     joules = [_joules(text) if text and '"energy"' in text else {} for text in texts]
+    partly = [bool(each) and _is_incomplete(text) for text, each in zip(texts, joules)]
     places = runs.groupby("strategy", sort=False).indices
     rows = []
     for strategy in style.in_order(runs["strategy"].unique().tolist()):
@@ -165,10 +167,10 @@ def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
         kwh = [sum(reading.values()) / JOULES_PER_KWH for reading in readings]
         counters = ", ".join(sorted({name for reading in readings for name in reading}))
         mean = float(np.mean(kwh)) if kwh else float("nan")
-        rows.append(
-            {"strategy": strategy, "runs": len(mine), "measured": len(readings), "kwh": mean, "counters": counters}
-        )
-    return pd.DataFrame(rows, columns=["strategy", "runs", "measured", "kwh", "counters"])
+        incomplete = sum(partly[place] for place in mine.tolist())
+        found = {"measured": len(readings), "incomplete": incomplete, "kwh": mean, "counters": counters}
+        rows.append({"strategy": strategy, "runs": len(mine), **found})
+    return pd.DataFrame(rows, columns=["strategy", "runs", "measured", "incomplete", "kwh", "counters"])
 
 
 def _joules(provenance: str) -> dict[str, float]:
@@ -177,6 +179,17 @@ def _joules(provenance: str) -> dict[str, float]:
         return {str(name): float(value) for name, value in energy.get("joules", {}).items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
         return {}
+
+
+def _is_incomplete(provenance: str) -> bool:
+    """Whether a run's energy, which is known to be there, lacks that of an attempt."""
+    return "incomplete" in json.loads(provenance)["energy"]
+
+
+def _incomplete_note(known: pd.DataFrame) -> str:
+    lacking = int(known["incomplete"].sum())
+    runs = "1 run" if lacking == 1 else f"{lacking} runs"
+    return f" It is too low for {runs} of which an attempt was not measured." if lacking else ""
 
 
 def energy_note(data: pd.DataFrame) -> str:
@@ -196,7 +209,7 @@ def energy_note(data: pd.DataFrame) -> str:
         for row in known.itertuples()
     ]
     counters = ", ".join(dict.fromkeys(", ".join(known["counters"]).split(", ")))
-    return f"Energy measured by {counters}, with what else ran there: {'; '.join(parts)}."
+    return f"Energy measured by {counters}, with what else ran there: {'; '.join(parts)}.{_incomplete_note(known)}"
 
 
 def emissions(energy: pd.DataFrame, intensity: CarbonIntensity) -> pd.DataFrame:
@@ -226,7 +239,7 @@ def emissions_note(data: pd.DataFrame, intensity: CarbonIntensity) -> str:
     if known.empty:
         return "CO2e: unknown, because no energy was measured: the runs hold no reading of RAPL or NVML."
     parts = [f"{row.strategy} {style.short(row.co2e_grams)} g per run" for row in known.itertuples()]
-    return f"CO2e of the measured energy at {intensity}: {'; '.join(parts)}."
+    return f"CO2e of the measured energy at {intensity}: {'; '.join(parts)}.{_incomplete_note(known)}"
 
 
 def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:

@@ -32,6 +32,7 @@ from nasbench.runners.search.rows import (
     search_run_row,
     seconds_of_hit,
 )
+from nasbench.runners.search.spent_energy import SpentEnergy
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.runners.strategies.proposals import resolved
@@ -493,9 +494,8 @@ class Search:
         self._writer.put_run(row)
 
     def _spent_energy(self) -> dict[str, Any]:
-        """Energy spent in this attempt, by hardware counter; empty if no counter can be read."""
-        joules = self._energy.joules()
-        return {"joules": joules, "seconds": self._energy.seconds} if joules else {}
+        """Energy spent in all attempts, by hardware counter; empty if no counter could be read."""
+        return SpentEnergy(self._energy.joules(), self._energy.seconds).after(self._earlier.energy).noted()
 
 
 def _is_of(proposal: Proposal, row: Mapping[str, Any]) -> bool:

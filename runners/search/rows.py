@@ -13,6 +13,7 @@ import numpy as np
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.config import Command, SearchPlan
+from nasbench.runners.search.spent_energy import SpentEnergy, stored_energy
 from nasbench.runners.strategies import Outcome
 from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
@@ -229,12 +230,14 @@ class EarlierAttempts:
         wall_seconds: wall time of all of them, >= 0.
         usd_per_hour: average price of what they were charged; None if that is not known.
         usd_per_hour_without_row: price of `without_row`; None if that is not known.
+        energy: energy of all of them; None if there was none.
     """
 
     without_row: float = 0.0
     wall_seconds: float = 0.0
     usd_per_hour: float | None = None
     usd_per_hour_without_row: float | None = None
+    energy: SpentEnergy | None = None
 
 
 def earlier_attempts(run_row: Mapping[str, Any]) -> EarlierAttempts:
@@ -251,7 +254,8 @@ def earlier_attempts(run_row: Mapping[str, Any]) -> EarlierAttempts:
     average = _ratio(run_row["usd"], np.nansum([run_row[f"{name}_hours"] for name in LEDGER_CATEGORIES]))
     noted = made.get(_USD_WITHOUT_ROW)
     price = average if noted is None else _ratio(_number(noted), seconds / SECONDS_PER_HOUR)
-    return EarlierAttempts(seconds, wall if wall > 0 else 0.0, average, price)
+    wall = wall if wall > 0 else 0.0
+    return EarlierAttempts(seconds, wall, average, price, stored_energy(made, str(run_row["status"]), wall))
 
 
 def _number(value: Any) -> float:

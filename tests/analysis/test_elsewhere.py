@@ -137,6 +137,15 @@ def test_energy_is_what_counters_said(two):
     )
 
 
+def test_energy_that_lacks_an_attempt_is_said_to_be_too_low(two):
+    energy = {"joules": {"rapl:package-0": 3.6e6}, "seconds": 9, "incomplete": True}
+    data = energy_by_strategy(two[1].assign(provenance=json.dumps({"energy": energy})))
+    assert data["incomplete"].tolist() == [2]
+    said = "too low for 2 runs of which an attempt was not measured."
+    assert energy_note(data).endswith(said)
+    assert emissions_note(emissions(data, intensity_of("50")), intensity_of("50")).endswith(said)
+
+
 @pytest.mark.parametrize(
     "provenance", ["", "{}", "no json", '{"energy": null}', '{"energy": {"joules": {}}}', '{"energy": 3}']
 )
