@@ -168,7 +168,7 @@ class Search:
 
     def _tell_of_unused_warm_start(self) -> None:
         """Say that a strategy never drew from the pool of the warm start: its class cannot tell, if it says nothing."""
-        limits = getattr(self._strategy.space, "limits", None)
+        limits = getattr(getattr(self._strategy, "space", None), "limits", None)
         if isinstance(limits, ProxyLimits) and limits.unasked:
             _log.warning(
                 "run %s: the warm start changed nothing: strategy %r never calls space.random; leave warm_start out, and set "
