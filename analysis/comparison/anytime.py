@@ -16,9 +16,9 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import no_choice, require_columns, require_distinct, unscored_runs
 from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.comparison.sharing import once
+from nasbench.costs.spent_usd import usd_spent
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
-from nasbench.runners.search.spent_usd import usd_spent
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 
 By = Literal["gpu_hours", "children", "usd", "wall"]

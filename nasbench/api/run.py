@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nasbench.costs.spent_usd import prices_of_run, usd_spent_by
 from nasbench.costs.units import LEAST_SHARE, device_time
 from nasbench.errors import InputError
 from nasbench.protocols.stored import config_of
-from nasbench.runners.search.spent_usd import prices_of_run, usd_spent_by
 from nasbench.spaces import Architecture, get_space
 from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.frames import runs_named

@@ -403,8 +403,8 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     from nasbench.analysis.comparison.anytime import run_hours, search_hours
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.cli.options import print_table
+    from nasbench.costs.spent_usd import prices_of_run, usd_spent_by
     from nasbench.costs.units import device_time
-    from nasbench.runners.search.spent_usd import prices_of_run, usd_spent_by
 
     results = nasbench.open(str(path))
     stored_runs = results.runs()

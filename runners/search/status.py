@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from nasbench.costs.spent_usd import usd_spent
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError, printable_data
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
-from nasbench.runners.search.spent_usd import usd_spent
 from nasbench.scores import Score
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text
