@@ -147,12 +147,14 @@ def test_ctrl_c_while_worker_processes_train(tmp_path):
     plan = tiny_plan(devices=("cpu", "cpu"), set=epochs, **fields)
     executor = LocalExecutor(ExecutorOptions(devices=("cpu", "cpu")))
     began: list[float] = []
+    pressed: list[float] = []
 
     def press() -> None:
         while any(slot.future is None or not slot.future.running() for slot in executor._slots):
             time.sleep(0.01)
         began.extend(slot._started for slot in executor._slots)
         time.sleep(1.0)
+        pressed.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press)
@@ -161,8 +163,8 @@ def test_ctrl_c_while_worker_processes_train(tmp_path):
     held = executor.share * sum(time.monotonic() - start for start in began)
     presser.join()
     assert len(Results(str(tmp_path / "a.h5")).frame()) == 0
-    assert executor.share * 2.0 < charged_seconds(tmp_path / "a.h5") <= held
-    assert charged_seconds(tmp_path / "a.h5") == pytest.approx(held, abs=executor.share * 3)
+    until_pressed = executor.share * sum(pressed[0] - start for start in began)  # a busy machine stops them later
+    assert until_pressed <= charged_seconds(tmp_path / "a.h5") <= held
 
 
 class StopsLater(Progress):
