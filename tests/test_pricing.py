@@ -156,3 +156,17 @@ def test_hours_and_dollars():
 def test_prices_need_neither_torch_nor_pandas():
     code = "import sys, nasbench.costs.pricing; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("device", "row", "fits"),
+    [
+        ("AMD Radeon PRO W7900", "W7900", True),
+        ("Intel(R) Data Center GPU Max 1550", "1550", True),
+        ("NVIDIA GeForce RTX 3080 Laptop GPU", "RTX 3080 Mobile", True),
+        ("NVIDIA RTX PRO 6000", "RTX 6000", False),
+        ("Apple M1 Max", "M1", False),
+    ],
+)
+def test_a_word_is_another_chip_only_where_it_tells_chips_apart(device, row, fits):
+    assert (best_match(device, [row]) == 0) == fits

@@ -102,3 +102,15 @@ def test_files_that_are_not_there_or_no_record(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="is not a benchmark record: it has no column date, note, ours, unit, what"):
         rates_from(str(tmp_path / "other.csv"), shipped_speeds())
+
+
+def test_rates_of_a_gpu_that_the_table_lacks_are_not_the_processors(tmp_path):
+    path = tmp_path / "record.csv"
+    rows = (
+        "x,5000,images/s,NVIDIA GeForce GTX 1080; batch 64,2026-01-01",
+        "x,20,images/s,AMD EPYC 7763,2026-01-01",
+        "y,30,images/s,,2026-01-01",
+    )
+    path.write_text("\n".join(("what,ours,unit,note,date", *rows)) + "\n", encoding="utf-8")
+    found = rates_from(str(path), shipped_speeds())
+    assert {(rate.task, rate.device, rate.images) for rate in found} == {("x", "cpu", 20.0), ("y", "cpu", 30.0)}

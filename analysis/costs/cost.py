@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_ROUNDING = 1e-6  # of prices that are computed from hours and USD
+
 # Colours from cool (useful work) to warm (overhead), all different from the strategies' colours.
 CATEGORY_COLOURS = {
     "training": "#46648c",
@@ -88,6 +90,11 @@ def cost_by_strategy(
     children_of = counted.groupby(counted["run"].map(strategy_of)).indices
     per_child = counted["gpu_hours"].to_numpy(dtype=float)
     usd_per_child = per_child * counted["run"].map(by_run).to_numpy(dtype=float)
+    own_prices = _own_prices(frame.loc[within]) if prices is None and at is None else {}
+    several = counted["run"].isin(own_prices).to_numpy()
+    if several.any():
+        usd_per_child[several] = frame.loc[within, "usd"].to_numpy(dtype=float)[several]
+    reach_usd = budget_to_target(frame, runs, target, by="usd") if own_prices and target is not None else None
     none = np.zeros(0, dtype=np.int64)
     runs_of = runs.groupby("strategy", sort=False).indices
     rows = []
@@ -99,7 +106,17 @@ def cost_by_strategy(
         row: dict[str, Any] = {
             "strategy": strategy,
             "runs": len(mine),
-            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at)
+            "priced_at": _priced_at(
+                devices,
+                [
+                    price
+                    for run, each in zip(runs["run"].iloc[mine], rate.tolist())
+                    for price in own_prices.get(run, [each])
+                ],
+                table,
+                prices is None,
+                at,
+            )
             + _unpriced(rate, total, charged=prices is None and at is None),
             **dict(zip(categories, _mean_parts(hours[known]))),
             "unit": unit,
@@ -113,7 +130,12 @@ def cost_by_strategy(
             "usd_per_child": _median(usd_per_child[children]),
         }
         if reach is not None and target is not None:
-            row |= _to_target(reach.iloc[mine], rate, target)
+            reaches = reach.iloc[mine]
+            usd = reaches["spent"].to_numpy(dtype=float) * rate
+            if reach_usd is not None:
+                priced = reaches["run"].isin(own_prices).to_numpy() & reaches["reached"].to_numpy(dtype=bool)
+                usd[priced] = reach_usd["spent"].to_numpy(dtype=float)[mine][priced]
+            row |= _to_target(reaches, usd, target)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -273,11 +295,21 @@ def _unpriced(rates: np.ndarray, hours: np.ndarray, charged: bool) -> str:
     return "".join(f"; {count} of {len(rates)} runs are not in the USD: {reason}" for count, reason in reasons if count)
 
 
-def _to_target(reaches: pd.DataFrame, rates: np.ndarray, target: float) -> dict[str, Any]:
+def _own_prices(counted: pd.DataFrame) -> dict[str, list[float]]:
+    """Least and greatest USD per hour of the children of each run that was charged at several prices."""
+    if "usd" not in counted:
+        return {}
+    charged = counted[(counted["gpu_hours"] > 0) & counted["usd"].notna()]
+    prices = (charged["usd"] / charged["gpu_hours"]).groupby(charged["run"], observed=True).agg(["min", "max"])
+    several = prices[prices["max"] - prices["min"] > _ROUNDING * prices["max"]]
+    return {str(run): [low, high] for run, low, high in several.itertuples()}
+
+
+def _to_target(reaches: pd.DataFrame, usd: np.ndarray, target: float) -> dict[str, Any]:
     hours, reached = reaches["spent"].to_numpy(dtype=float), reaches["reached"].to_numpy(dtype=bool)
-    priced = np.isfinite(rates).all()
+    priced = np.isfinite(usd[np.isfinite(hours)]).all()
     median_hours = median_time(hours, reached).value
-    median_usd = median_time(hours * rates, reached).value if priced else float("nan")
+    median_usd = median_time(usd, reached).value if priced else float("nan")
     n = f"{reached.sum()} of {len(hours)}"
     if np.isfinite(median_hours):
         text = f"median {style.short(median_hours)} h, {style.short(median_usd)} USD ({n})"

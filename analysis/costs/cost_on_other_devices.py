@@ -117,7 +117,7 @@ def _left_out(strategy: str, hours: pd.Series[Any], there: pd.Series[Any]) -> li
     unknown = int(hours.isna().sum())
     reasons = (
         (unknown, "do not say how many hours they spent"),
-        (int(there.isna().sum()) - unknown, "charged no child, and do not say on which device they ran"),
+        (int(there.isna().sum()) - unknown, "do not say on which device they ran (name it by --from)"),
     )
     return [
         f"{count} of {len(hours)} runs of {strategy} {why}: they are left out" for count, why in reasons if count > 0
@@ -126,10 +126,9 @@ def _left_out(strategy: str, hours: pd.Series[Any], there: pd.Series[Any]) -> li
 
 def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.DataFrame:
     """Share of each run's hours by device, [runs, devices]; none of a run without charged children that names no device."""
-    used = frame[(frame["device"] != "") & (frame["gpu_hours"] > 0)]
-    if ran_on is not None:
-        used = used.assign(device=ran_on)
-    elif (used["device"] == TABLE_DEVICE).any():
+    used = frame[frame["gpu_hours"] > 0]
+    used = used[used["device"] != ""] if ran_on is None else used.assign(device=ran_on)
+    if ran_on is None and (used["device"] == TABLE_DEVICE).any():
         raise InputError(
             "these hours are of a table's simulated clock, which names no device; say on which it was trained, e.g. --from cpu for "
             "digits201 or --from '1080 Ti' for NAS-Bench-201"

@@ -88,7 +88,7 @@ def volume_courses(
         about = {"strategy": mine["strategy"].iloc[0], "run": run, "seed": mine["seed"].iloc[0], "by": by}
         rows.append(pd.DataFrame({**about, "budget": grid, "hypervolume": volumes, "spent": spent[-1]}))
     # A run whose budget ended before a child counted has chosen nothing: to leave it out would flatter its strategy.
-    nothing = runs[(runs["strategy"] != TABLE) & ~runs["run"].isin(set(course["run"]))]
+    nothing = runs[(runs["strategy"] != TABLE) & (runs["children"] == 0) & ~runs["run"].isin(set(course["run"]))]
     for run in nothing.itertuples():
         about = {"strategy": run.strategy, "run": run.run, "seed": run.seed, "by": by}
         rows.append(pd.DataFrame({**about, "budget": grid, "hypervolume": 0.0, "spent": 0.0}))

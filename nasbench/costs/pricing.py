@@ -45,8 +45,12 @@ _VENDORS_AND_SERIES = frozenset(
     ]
 )
 
+_GPU_SERIES = frozenset(
+    ["nvidia", "tesla", "geforce", "quadro", "rtx", "gtx", "radeon", "instinct", "arc", "rx", "tpu", "gpu"]
+)
+
 # Words beside a model that make it another chip, which has its own price and speed: never left out or added.
-_OTHER_CHIPS = frozenset(["ti", "super", "xt", "xtx", "gre", "d", "pro", "max", "ultra", "ada", "laptop", "mobile"])
+_OTHER_CHIPS = frozenset(["ti", "super", "xt", "xtx", "gre", "d", "pro", "max", "ultra", "ada", "laptop"])
 
 
 @dataclass(frozen=True)
@@ -160,13 +164,29 @@ def best_match(device: str, names: Sequence[str]) -> int | None:
         of its model; None without one.
     """
     words = set(_words(device))
-    same = [
-        place
-        for place, name in enumerate(names)
-        if model_of(name) in words and set(_words(name)) & _OTHER_CHIPS == words & _OTHER_CHIPS
-    ]
+    same = [place for place, name in enumerate(names) if model_of(name) in words and _chip(name) == _chip(device)]
     exact = [place for place in same if set(_words(names[place])) - _VENDORS_AND_SERIES <= words]
     return next(iter((*exact, *same)), None)
+
+
+def _chip(name: str) -> set[str]:
+    """Words that make a model another chip; "Pro" and "Max" do so beside a number, as in "RTX PRO 6000" and "M1 Max"."""
+    words = _words(name)
+    model = model_of(name) or ""
+    line = {"pro"} if model.startswith("w") else {"max"} if {"data", "center"} <= set(words) else set()
+    return (set(words) & _OTHER_CHIPS) - line
+
+
+def names_a_gpu(text: str) -> bool:
+    """Whether a text names a GPU by its vendor or series, e.g. "NVIDIA GeForce GTX 1080".
+
+    Args:
+        text: a name, e.g. with what a note begins.
+
+    Returns:
+        False for processors, also of vendors that make both.
+    """
+    return any(word in _GPU_SERIES or word.startswith("titan") for word in _words(text))
 
 
 def model_of(name: str) -> str | None:
@@ -215,7 +235,7 @@ def _words(name: str) -> list[str]:
     """
     text = re.sub(r"\btitan\W+(?=\w)", "titan", name.lower())
     text = re.sub(r"\b(rtx|gtx|gt|rx)(?=\d)", r"\1 ", text)
-    text = re.sub(r"(?<=\d)(ti|super|xtx|xt)\b", r" \1", text)
+    text = re.sub(r"(?<=\d)(ti|super|xtx|xt)\b", r" \1", text).replace("mobile", "laptop")
     words = [re.sub(r"^(sxm|pcie|k\d0)(\d|[cmst])?$", r"\1", word) for word in re.findall(r"[a-z0-9]+", text)]
     return words + [_FORM_OF_MEMORY[word] for word in words if word in _FORM_OF_MEMORY]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from importlib import resources
 
 from nasbench.costs.csv_tables import read_text, table_rows
-from nasbench.costs.pricing import best_match, model_of
+from nasbench.costs.pricing import best_match, model_of, names_a_gpu
 from nasbench.errors import InputError
 
 RATE_UNIT = "images/s"
@@ -104,7 +104,8 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
 
     Args:
         path: CSV file with the columns what, ours, unit, note and date, such as benchmarks/results.csv. Rows with
-            another unit than images/s are ignored. The device is the GPU with which the note begins, or else "cpu".
+            another unit than images/s are ignored, and those of a GPU that the table lacks. The device is the GPU with which
+            the note begins, or else "cpu".
         speeds: table of speeds with the known GPUs.
 
     Returns:
@@ -126,7 +127,12 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
     for row in rows:
         if not (row["unit"] or "").startswith(RATE_UNIT):
             continue
-        place = best_match((row["note"] or "").split(";")[0], [speed.gpu for speed in speeds])
+        named = (row["note"] or "").split(";")[0]
+        place = best_match(named, [speed.gpu for speed in speeds])
+        if place is None and names_a_gpu(
+            named
+        ):  # which the table lacks: it is not the processor, and nothing asks for it
+            continue
         device = "cpu" if place is None else speeds[place].gpu
         rate = _above_zero(row["ours"] or "")
         if rate is None:

@@ -249,3 +249,21 @@ def test_shipped_searches_say_their_core_hours():
     card = (RESULTS / "README.md").read_text(encoding="utf-8")
     assert f"{frame['gpu_hours'].sum():.4f} device-hours" in card
     assert f"{seconds.sum() / 3600:.3f} core-hours" in card
+
+
+def test_children_of_a_run_with_several_prices_keep_their_own(make):
+    """Prices 1 and 10 USD per hour in one run: no child was charged at their average."""
+    frame, runs, _ = make.frames(strategies=("random",), seeds=1, children=10, failure=0.0, retrained=0)
+    hours = frame["gpu_hours"].to_numpy()
+    price = np.where(np.arange(len(frame)) < 7, 1.0, 10.0)
+    frame = frame.assign(usd=hours * price, spent_gpu_hours=hours.cumsum())
+    runs = runs.assign(usd=float((hours * price).sum()), **{f"{name}_hours": 0.0 for name in LEDGER_CATEGORIES})
+    runs = runs.assign(training_hours=float(hours.sum()))
+    target = float(frame["val_acc"].iloc[:5].max())
+    reached = int((frame["val_acc"] >= target).to_numpy().argmax())
+    (row,) = cost_by_strategy(frame, runs, target=target).to_dict("records")
+    assert row["usd_per_child"] == pytest.approx(float(np.median(hours * price)))
+    assert row["usd_to_target"] == pytest.approx(float(hours[: reached + 1].sum()))
+    assert row["priced_at"].startswith("as charged, 1 to 10 USD/h")
+    (at,) = cost_by_strategy(frame, runs, at="V100").to_dict("records")
+    assert at["usd_per_child"] == pytest.approx(at["hours_per_child"] * at["usd"] / at["gpu_hours"])

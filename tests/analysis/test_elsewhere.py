@@ -83,7 +83,7 @@ def test_hours_without_charged_children_are_those_of_the_configured_device(two, 
     runs["config"] = config
     data = cost_on_other_devices(frame[frame["run"] == "x"], runs, ["A100"], PRICES, SPEEDS)
     assert data["gpu_hours"].tolist() == pytest.approx([10.0, hours])
-    assert ("1 of 2 runs of random charged no child" in data["caveat"][1]) == (config == "{}")
+    assert ("1 of 2 runs of random do not say on which device they ran" in data["caveat"][1]) == (config == "{}")
     assert data["times"][1] == pytest.approx(2 / (1 / 5 + 1 / 40) if config != "{}" else 5)
 
 
@@ -206,3 +206,12 @@ def test_tables_have_rows_of_their_own_in_the_picture(two):
     assert len(set(points.values())) == 2
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["Tesla K80, cpu\n(as run, a)", "Tesla K80, cpu\n(as run, b)"]
+
+
+def test_a_device_that_is_given_stands_for_runs_that_name_none(make):
+    frame, runs, _ = make.frames(strategies=("random",), seeds=2, children=4)
+    frame = frame.assign(device="")
+    found = cost_on_other_devices(frame, runs, ["V100"], None, ran_on="P100")
+    assert found.loc[found["device"] == "V100", "gpu_hours"].notna().all()
+    (row,) = cost_on_other_devices(frame, runs, ["V100"], None).query("device == 'V100'").to_dict("records")
+    assert "2 of 2 runs of random do not say on which device they ran (name it by --from)" in row["caveat"]

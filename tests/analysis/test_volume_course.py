@@ -161,8 +161,13 @@ def test_a_run_without_a_counted_child_has_the_volume_0(searches):
     frame, runs = searches
     lost = runs.loc[runs["strategy"] == "nsga2", "run"].iloc[0]
     for without in (frame[frame["run"] != lost], frame.assign(counted=frame["counted"] & (frame["run"] != lost))):
-        courses = volume_courses(without, runs, OBJECTIVES, CORNER)
+        counts = runs["children"].where(runs["run"] != lost, 0)
+        courses = volume_courses(without, runs.assign(children=counts), OBJECTIVES, CORNER)
         assert courses.groupby("strategy")["run"].nunique().to_dict() == {"random": 12, "nsga2": 12}
         assert (courses.loc[courses["run"] == lost, "hypervolume"] == 0).all()
         tests = volume_tests(courses)
         assert tests[["n_first", "n_second"]].to_numpy().tolist() == [[12, 12]]
+    chosen = volume_courses(
+        frame[frame["run"] != lost], runs, OBJECTIVES, CORNER
+    )  # its children were left out by a condition
+    assert lost not in set(chosen["run"])
