@@ -152,13 +152,13 @@ def bench(
         ['random', 'evolution']
     """
     from nasbench.analysis.bench.comparison import compare_entries
-    from nasbench.runners.bench.reference import equal_searches, reference_runs
+    from nasbench.runners.bench.reference import equal_searches, reference_runs, space_of
     from nasbench.runners.bench.replays import entry_of, replay_task, shares_weights
     from nasbench.runners.replay.replay import told_apart
 
     loaded = load_benchmark(suite)
     opened, missing = open_tasks(loaded, tables, tasks)
-    settings = told_apart([_setting(each) for each in _several(strategies)])
+    settings = told_apart([_setting(each, space_of(opened.values())) for each in _several(strategies)])
     count = loaded.protocol.seeds if seeds is None else seeds
     if count < 1:
         raise InputError(f"seeds={count}: at least one search is made")
@@ -278,13 +278,13 @@ def _measured_here(settings: Sequence[Setting], replayed: Mapping[str, Sequence[
     return tuple(found)
 
 
-def _setting(strategy: StrategyLike) -> Setting:
+def _setting(strategy: StrategyLike, space: str) -> Setting:
     from nasbench.protocols.protocol import validated
     from nasbench.runners.bench.reference import setting_of
     from nasbench.runners.replay.replay import Setting
 
     if isinstance(strategy, str):
-        return setting_of(strategy)
+        return setting_of(strategy, space)
     given = given_strategy(strategy)
     return Setting(
         given.name, given.kind, validated(given.kind.config_type, given.options, f"options of strategy {given.name!r}")

@@ -155,7 +155,10 @@ def measure(
     if not given:
         raise InputError("name a strategy, e.g. nasbench bench random, or nasbench bench mine.py:Mine")
     if submit is not None and chosen:
-        raise InputError("a submission has every task of the suite: leave --task out, or --submit")
+        raise InputError(
+            "a submission has every task of the suite: leave --task out, or --submit; a strategy that cannot search a task "
+            "has no submission"
+        )
     if submit is None and (tuned_on or name):
         raise InputError(f"{'--tuned-on' if tuned_on else '--name'} is stated in a submission: add --submit FILE.npz")
     if submit is not None and options_tried and not tuned_on.strip():

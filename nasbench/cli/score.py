@@ -235,9 +235,14 @@ def _correlate_shared(
 
     if not files:
         raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate --shared darts")
-    settings = {text: _sharing(text) for text in strategies}  # all of them, before the first one is trained
+    for text in strategies:
+        _sharing(text, "")  # a wrong name before the files are read
     results = Results(list(files))
-    settings = {text: _by_protocol_of(results.runs(), setting) for text, setting in settings.items()}
+    runs = results.runs()
+    spaces = set(runs["space"])
+    space = spaces.pop() if len(spaces) == 1 else ""
+    # All of them, before the first one is trained.
+    settings = {text: _by_protocol_of(runs, _sharing(text, space)) for text in strategies}
     trained = _drawn(mean_by_hash(results.frame()), head, seed)
     architectures = architectures_of(trained)
     seconds = []
@@ -294,15 +299,15 @@ def _by_protocol_of(runs: pd.DataFrame, setting: Setting) -> Setting:
     return replace(setting, config=setting.config.within_run(protocol))
 
 
-def _sharing(text: str) -> Setting:
-    """Read a strategy with its options; refuse one that shares no weights."""
+def _sharing(text: str, space: str) -> Setting:
+    """Read a strategy with its options for a space, "" if it is not known; refuse one that shares no weights."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.strategies.one_shot import OneShotStrategy
     from nasbench.runners.strategies.option_texts import options_of
     from nasbench.runners.strategies.source_files import split_strategy
 
     name, options = split_strategy(text)
-    setting = Setting.of(name, options_of(name, options))
+    setting = Setting.of(name, options_of(name, options), space=space)
     if not issubclass(setting.kind, OneShotStrategy):
         raise InputError(
             f"strategy {name!r} shares no weights; --shared takes darts, drnas, enas, gdas, pcdarts or rs_ws"

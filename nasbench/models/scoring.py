@@ -110,17 +110,16 @@ def score_model(model: TrainedModel, dataset: Dataset, part: Part = "test") -> M
     return ModelScores(model.classes, confusion, loss, accuracy)
 
 
+_OF_8_BITS: Final = (0.0, 255.0)
+
+
 def _require_levels(dataset: Dataset, description: ModelDescription) -> None:
     """Refuse images of more than 8 bits that were scaled otherwise than the images that the model was trained on."""
-    found, wanted = dataset.reading.levels, description.levels
+    found, wanted = dataset.reading.levels, description.levels or _OF_8_BITS
     if found is None or found == wanted or dataset.digest == description.data_digest:
         return
     if not any(map(is_deep, dataset.reading.modes)):  # the option levels= scales nothing here
         return
-    if wanted is None:
-        raise InputError(
-            f"data {dataset.name!r} has images of more than 8 bits per pixel, and the model's training images had 8"
-        )
     text = "..".join(np.format_float_positional(level, trim="-") for level in wanted)
     raise InputError(
         f"data {dataset.name!r} has images of more than 8 bits, of which grey levels {found[0]:g} to {found[1]:g} became "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -92,11 +92,12 @@ def reference_runs(suite: Benchmark) -> BenchmarkRuns | None:
     return found if base is None else joined_runs(base, found, suite)
 
 
-def setting_of(text: str) -> Setting:
+def setting_of(text: str, space: str = "") -> Setting:
     """Resolve a strategy as a user names it; without options, a strategy has those of its reference runs.
 
     Args:
         text: "evolution", "evolution:population=20" or "mine.py:Mine:option=value".
+        space: text of the tasks' space, for the option preset=paper; "" where they have several.
 
     Returns:
         The strategy with its options.
@@ -105,7 +106,20 @@ def setting_of(text: str) -> Setting:
         UnknownName, InputError: see `Setting.of`; also for an option that does not read key=value, once each.
     """
     name, given = split_strategy(text)
-    return Setting.of(name, options_of(name, given or OPTIONS.get(name, "")))
+    return Setting.of(name, options_of(name, given or OPTIONS.get(name, "")), space=space)
+
+
+def space_of(opened: Iterable[OpenTask]) -> str:
+    """Return the text of the space that tasks have in common.
+
+    Args:
+        opened: the tasks.
+
+    Returns:
+        The text; "" where they have several.
+    """
+    spaces = {each.searched.space.spec for each in opened}
+    return spaces.pop() if len(spaces) == 1 else ""
 
 
 def make_reference(
@@ -153,7 +167,7 @@ def make_reference(
             continue
         refused: dict[str, list[str]] = {}
         try:
-            setting = setting_of(name)
+            setting = setting_of(name, space_of(opened.values()))
         except InputError as error:
             skipped.append(Skipped(name, str(error)))
             continue

@@ -16,7 +16,7 @@ from nasbench.api.benching import open_tasks
 from nasbench.benchmark.definition import load_benchmark
 from nasbench.benchmark.incumbents import BenchmarkRuns, TaskScale
 from nasbench.errors import InputError
-from nasbench.runners.bench.reference import OPTIONS, equal_searches, make_reference, setting_of
+from nasbench.runners.bench.reference import OPTIONS, equal_searches, make_reference, setting_of, space_of
 from nasbench.runners.bench.replays import budget_of, entry_of, replay_task
 from nasbench.runners.bench.submissions import check_entry
 from nasbench.runners.replay.replay import Setting
@@ -126,3 +126,9 @@ def test_stored_searches_are_those_of_a_replay(monkeypatch, opened):
     assert (stored.spent <= budget_of(opened[TASK], SUITE.protocol).budget.limit).all()
     with pytest.raises(SystemExit, match=r"no incumbents of 1 seeds, e\.g\. 68"):
         one_shot_reference.runs_of(pd.DataFrame(rows[:1]).assign(incumbents=np.nan), opened[TASK])
+
+
+def test_the_papers_settings_are_those_of_the_tasks_space(opened):
+    assert space_of(open_tasks(SUITE)[0].values()) == ""
+    config = setting_of("drnas:preset=paper", space_of(opened.values())).config
+    assert (config.cells, config.filters, config.epochs, config.learning_rate) == (5, 16, 100, 0.025)

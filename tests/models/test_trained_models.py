@@ -296,8 +296,10 @@ def test_images_of_more_bits_are_scored_by_the_levels_of_the_model(tmp_path, dee
 def test_a_model_of_8_bits_scores_no_images_of_more(tmp_path, deep_data):
     own, deep = deep_data("own.npz", 255, np.uint8, 60, 190), deep_data("deep.npz", 4095)
     train_into(tmp_path / "m", CELL, get_protocol("digits", {"data": own, "epochs": 1, "cells": 1}), test=False)
-    with pytest.raises(InputError, match="more than 8 bits per pixel, and the model's training images had 8"):
+    with pytest.raises(InputError, match=r"of the model's training images these were 0 to 255: write ,levels=0\.\.255"):
         score_model(load_model(tmp_path / "m"), load_data(deep))
+    wide = deep_data("wide.npz", 255, np.int64, 60, 190)  # 8 bits stored in more: nothing is scaled
+    score_model(load_model(tmp_path / "m"), load_data(wide))
 
 
 def test_the_levels_that_are_asked_for_are_those_of_the_model_to_the_bit(tmp_path, deep_data):
