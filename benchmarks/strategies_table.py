@@ -271,7 +271,7 @@ These strategies train a super-network first. Its processor seconds are charged,
 The super-network has the images of the table's networks and a third of their cells (N = 1 and not 3, F = 4; DARTS, too, searches with 8 cells for networks of 20),
 and the options of `preset=auto` for 300 children; `enas`, which has none, its usual ones (results/one_shot_searches.csv). With the weights of the super-network,
 [50 random cells are scored](one-shot.md#measured): tau is Kendall's rank correlation of these scores with the validation accuracies of the table. So few searches separate
-only large differences; each takes about a minute of a core, and 200 of all six strategies some 18 hours. The number of searches was raised in steps, to 12, 20 and 28, after the earlier ones were seen; the other 40 (seeds 28 to 67) were fixed beforehand. The intervals are not adjusted for that. Seconds of the super-network and children are means; other values without an interval are equal in all searches.
+only large differences; each takes about a minute of a core, and 200 of all six strategies some 18 hours. The number of searches was raised in steps, to 12, 20 and 28, after the earlier ones were seen; the others, up to seed 199, were fixed beforehand, and are made in steps. The intervals are not adjusted for that. Seconds of the super-network and children are means; other values without an interval are equal in all searches.
 """
 
 REASONS = {
