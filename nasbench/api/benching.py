@@ -273,9 +273,21 @@ def _measured_here(settings: Sequence[Setting], replayed: Mapping[str, Sequence[
             shares.append(f"{own.sum(axis=1).mean():.3g} s of {spent.mean():.3g} s on {task}")
         found.append(
             f"{setting.shown} was charged for its super-network the seconds that it took on this machine ({', '.join(shares)}, "
-            "means over searches): a faster machine leaves it more children. Its proposals are the same everywhere."
+            f"means over searches): a faster machine leaves it more children.{_repeatable(setting)}"
         )
     return tuple(found)
+
+
+def _repeatable(setting: Setting) -> str:
+    """Whether another processor makes the same proposals; "" for a strategy that names no protocol."""
+    from nasbench.protocols.protocol import get_protocol
+
+    name = getattr(setting.config, "protocol", "")
+    if not name:
+        return ""
+    if get_protocol(name).kernels == "portable":
+        return " Its proposals are the same on every x86-64 processor."
+    return f" Its proposals may differ on another processor, too, because protocol {name!r} has no portable kernels."
 
 
 def _setting(strategy: StrategyLike, space: str) -> Setting:

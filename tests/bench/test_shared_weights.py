@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import nasbench
-from nasbench.api.benching import open_tasks
+from nasbench.api.benching import _repeatable, open_tasks
 from nasbench.benchmark.definition import load_benchmark
 from nasbench.benchmark.incumbents import BenchmarkRuns, TaskScale
 from nasbench.errors import InputError
@@ -88,10 +88,16 @@ def test_another_device_than_the_processor_is_refused(opened):
         replay_task(setting_of(f"{SMALL},device=cuda"), opened[TASK], SUITE.protocol, [0])
 
 
+def test_only_portable_kernels_make_the_same_proposals_elsewhere():
+    assert _repeatable(setting_of("darts")) == " Its proposals are the same on every x86-64 processor."
+    assert _repeatable(setting_of("random")) == ""
+
+
 def test_the_page_says_that_seconds_were_measured_here(opened):
     found = nasbench.bench(SMALL, seeds=1, tasks=[TASK], against=["random"], progress=False)
     (said,) = [line for line in found.notes if "was charged for its super-network" in line]
     assert re.search(rf" s of (399|400) s on {TASK}", said)
+    assert said.endswith("may differ on another processor, too, because protocol 'digits' has no portable kernels.")
     assert said in found.html().replace("&#39;", "'")
 
 
