@@ -174,7 +174,6 @@ def run_plans(
     progress_for: Callable[[SearchPlan], Progress],
     take_over: bool = False,
     watcher_for: Callable[[SearchPlan], Watcher | None] = lambda plan: None,
-    reuse_others: bool = True,
 ) -> list[SearchPlan]:
     """Run searches, `jobs` at a time, into one file.
 
@@ -182,14 +181,14 @@ def run_plans(
 
     Args:
         path: the results file; it and its folder are created if missing.
-        plans: the searches to run, in order.
+        plans: the searches to run, in order. Where one of them reuses no score of other runs in the file, none does; those of
+            the planned runs may be reused in any case.
         cache_files: other results files whose scores may be reused, in addition to the file's own.
         jobs: number of searches at the same time, >= 1.
         progress_for: function that makes the progress display of a search.
         take_over: see `store.lock.ResultsLock`.
         watcher_for: function that makes the watcher of a search. A run that its watcher stops is marked as interrupted;
             the others continue.
-        reuse_others: whether scores of other runs in the file may be reused; those of the planned runs may be in any case.
 
     Returns:
         The plans, each with the id that its run has in the file.
@@ -218,9 +217,10 @@ def run_plans(
         for plan in todo:
             if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))
-        own = [str(path)] if stored.exists and reuse_others else []
+        reuses_others = all(plan.command.reuses_others for plan in plans)
+        own = [str(path)] if stored.exists and reuses_others else []
         cache = ScoreCache([*own, *cache_files])
-        if not reuse_others:
+        if not reuses_others:
             for row in itertools.chain.from_iterable(stored.rows.values()):
                 cache.add(row)
         sink = SharedWriter(writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: st
     from nasbench.cli.run import run_into
     from nasbench.cli.runs import find_run
     from nasbench.protocols.stored import config_of
-    from nasbench.runners.search.config import plan_search, plan_stored
+    from nasbench.runners.search.config import Command, plan_search, plan_stored
     from nasbench.runners.search.resuming import require_registered, require_same_file, stored_config
 
     stored = find_run(run_id, file)
@@ -53,4 +54,5 @@ def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: st
             f"run {stored['run']} of {file} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
             f"{plan.fingerprint}); rerun it with the version and data that made it"
         )
-    run_into(Path(output), [plan], (), jobs=1, take_over=take_over, reuse_others=False)
+    plan = replace(plan, command=Command(reuses_others=False))
+    run_into(Path(output), [plan], (), jobs=1, take_over=take_over)

@@ -316,7 +316,6 @@ def run_into(
     jobs: int,
     take_over: bool = False,
     offers_baseline: bool = False,
-    reuse_others: bool = True,
 ) -> None:
     """Run searches into one results file, and print what to do next.
 
@@ -327,7 +326,6 @@ def run_into(
         jobs: number of searches at the same time.
         take_over: see `store.lock.ResultsLock`.
         offers_baseline: whether the command has --add-baseline; see `summarize`.
-        reuse_others: see `run_plans`.
 
     Raises:
         KeyboardInterrupt: when the searches were interrupted, after a line that says how to resume them.
@@ -348,21 +346,11 @@ def run_into(
 
     with termination_as_interrupt():
         try:
-            plans = run_plans(
-                path,
-                plans,
-                cache_files,
-                jobs,
-                begin,
-                take_over,
-                reuse_others=reuse_others,
-            )
+            plans = run_plans(path, plans, cache_files, jobs, begin, take_over)
         except KeyboardInterrupt as interrupt:
             # resume knows the searches that have begun
             also = "" if len(plans) == 1 else " (the searches that have begun), or with the same command (all)"
             how = f"Go on with: nasbench resume {shlex.quote(str(path))}{also}"
-            if not reuse_others:  # resume would reuse them
-                how = "Go on with the same command"
             click.echo(f"interrupted; nothing is lost. {how}", err=True)
             raise explained(interrupt) from None
     summarize(path, [plan.run for plan in plans], offers_baseline)

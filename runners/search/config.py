@@ -203,11 +203,13 @@ class Command:
         jobs: searches at the same time of the command for which `runs_per_device` was given, >= 1; 0: not known yet.
         runs_at_once: searches that share the devices now, >= 1; 0: as many as `runs_per_device` says.
         cache_files: other results files whose scores may be reused, as absolute paths.
+        reuses_others: whether scores of other runs in the results file may be reused.
     """
 
     jobs: int = 0
     runs_at_once: int = 0
     cache_files: tuple[str, ...] = ()
+    reuses_others: bool = True
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _require_whole(path: str, run: str, config: str, provenance: str) -> None:
 def by_cache_files(
     path: str | os.PathLike[str], plans: Sequence[SearchPlan], given: Iterable[str | os.PathLike[str]] | None = None
 ) -> list[tuple[tuple[str, ...], list[SearchPlan]]]:
-    """Group plans by the other results files whose scores they may reuse: those with which their runs began.
+    """Group plans by what they may reuse: scores of other runs in their file or not, and those of the files with which they began.
 
     Args:
         path: the results file of the runs.
@@ -156,12 +156,12 @@ def by_cache_files(
         InputError: when a file with which a run began is not there any more; the message says how to go on.
         StoreError: when such a file cannot be read.
     """
-    if given is not None:
-        return [(tuple(os.fspath(file) for file in given), list(plans))]
-    groups: dict[tuple[str, ...], list[SearchPlan]] = {}
+    groups: dict[tuple[tuple[str, ...], bool], list[SearchPlan]] = {}
+    chosen = None if given is None else tuple(os.fspath(file) for file in given)
     for plan in plans:
-        groups.setdefault(plan.command.cache_files, []).append(plan)
-    for files, group in groups.items():
+        files = plan.command.cache_files if chosen is None else chosen
+        groups.setdefault((files, plan.command.reuses_others), []).append(plan)
+    for (files, _), group in groups.items() if chosen is None else ():
         try:
             with Results(files) if files else nullcontext():
                 pass
@@ -170,7 +170,7 @@ def by_cache_files(
                 f"run {group[0].run} of {path} began with scores of other files, and {error}; name them where they are "
                 "now (--cache FILE, in Python cache=[FILE]), or go on without (--no-cache, cache=[])"
             ) from None
-    return list(groups.items())
+    return [(files, group) for (files, _), group in groups.items()]
 
 
 def require_same_file(

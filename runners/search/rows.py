@@ -26,6 +26,7 @@ _WITHOUT_ROW = "uncounted_device_seconds_without_row"
 _USD_WITHOUT_ROW = "uncounted_usd_without_row"
 _AT_ONCE = "searches_at_once"
 _CACHE = "cache_files"
+_OTHERS = "reuses_others"
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
 
 
@@ -196,10 +197,11 @@ def search_run_row(
 
 
 def _noted_command(plan: SearchPlan) -> dict[str, Any]:
-    """What the provenance keeps of the command: its cache files, and how many searches ran at once, if ever several."""
+    """What the provenance keeps of the command: whose scores it reuses, and how many searches ran at once, if ever several."""
     jobs, files = plan.command.jobs, list(plan.command.cache_files)
     several = max(jobs, plan.config.runs_per_device, plan.command.runs_at_once) > 1
-    return {**({_AT_ONCE: jobs} if jobs and several else {}), **({_CACHE: files} if files else {})}
+    others = {} if plan.command.reuses_others else {_OTHERS: False}
+    return {**({_AT_ONCE: jobs} if jobs and several else {}), **({_CACHE: files} if files else {}), **others}
 
 
 def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
@@ -211,14 +213,14 @@ def stored_command(run_row: Mapping[str, Any], runs_per_device: int) -> Command:
 
     Returns:
         The command. Versions that did not store the number of searches at the same time took it for `runs_per_device`;
-        those that did not store cache files have none.
+        those that did not store cache files have none. Only where it is stored as false are scores of other runs not reused.
     """
     made = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}")
     jobs = made.get(_AT_ONCE)
     known = jobs if type(jobs) is int and jobs >= 1 else runs_per_device
     files = made.get(_CACHE)
     named = tuple(files) if isinstance(files, list) and all(isinstance(file, str) and file for file in files) else ()
-    return Command(jobs=known, cache_files=named)
+    return Command(jobs=known, cache_files=named, reuses_others=made.get(_OTHERS) is not False)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from commands import nasbench
-from searching import search, stable_rows, tiny_plan
+from searching import InterruptedAt, search, stable_rows, tiny_plan
 from store_rows import child, run
 
+from nasbench.runners.search.config import Command
 from nasbench.store.writer import ResultsWriter
 
 
@@ -33,6 +35,21 @@ def test_rerun_reuses_no_score_of_another_run_in_its_output(searched: Path, tmp_
     search(longer, output)
     plan = tiny_plan(budget="3 children", seed=5)
     done = nasbench("rerun", plan.run, str(searched), "-o", str(output))
+    assert done.code == 0, done.err
+    again = [row for row in stable_rows(output) if row["run"] == plan.run]
+    assert again == stable_rows(searched)
+    assert not any(row["cached_from"].startswith(longer.run) for row in again)
+
+
+def test_resume_of_an_interrupted_rerun_reuses_no_score_of_another_run(searched: Path, tmp_path: Path) -> None:
+    """The longer search has the scores of the two children that are missing."""
+    plan, output = tiny_plan(budget="3 children", seed=5), tmp_path / "again.h5"
+    rerun = replace(plan, command=Command(reuses_others=False))
+    with pytest.raises(KeyboardInterrupt):
+        search(rerun, output, InterruptedAt(1))
+    longer = tiny_plan(budget="4 children", seed=5)
+    search(longer, output)
+    done = nasbench("resume", str(output))
     assert done.code == 0, done.err
     again = [row for row in stable_rows(output) if row["run"] == plan.run]
     assert again == stable_rows(searched)
