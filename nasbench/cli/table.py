@@ -99,7 +99,7 @@ def build(
     from nasbench.protocols.identity import with_earlier_values
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
-    from nasbench.runners.search.config import SearchConfig, resolve
+    from nasbench.runners.search.config import SearchConfig, require_finite, resolve
     from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
@@ -121,7 +121,9 @@ def build(
         **{name: value for name, value in where.items() if name == "devices"},
     }
     # Listing a large space takes a minute: mistakes are found before.
-    resolve(validated(SearchConfig, {**given, "seed": 0, "budget": "1 child"}, "nasbench table build"))
+    first = validated(SearchConfig, {**given, "seed": 0, "budget": "1 child"}, "nasbench table build")
+    require_finite(first)
+    resolve(first)
     require_results(output)
     architectures = distinct_architectures(searched)
     given["budget"] = f"{len(architectures)} children"

@@ -531,7 +531,7 @@ def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> S
         UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when an option is for another executor,
             or a number is infinite.
     """
-    _require_finite(config)
+    require_finite(config)
     EXECUTORS.get(config.executor)  # report a wrong name first
     foreign = options_of_others(config.executor, config)
     if foreign:
@@ -543,8 +543,15 @@ def plan_new(config: SearchConfig, kind: type[Strategy[Any]] | None = None) -> S
     return plan_search(config, kind=kind).as_new()
 
 
-def _require_finite(config: SearchConfig) -> None:
-    """Refuse numbers that have no JSON form, so that the stored configuration would not be the one that was given."""
+def require_finite(config: SearchConfig) -> None:
+    """Refuse numbers that have no JSON form, so that the stored configuration would not be the one that was given.
+
+    Args:
+        config: values as given.
+
+    Raises:
+        InputError: when one of them is infinite or no number.
+    """
     for name, value in {**dict(config), **config.options}.items():
         if isinstance(value, float) and not math.isfinite(value):
             never = ", or 0 for never" if name == "timeout" else ""

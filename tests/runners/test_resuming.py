@@ -52,9 +52,11 @@ def test_an_infinite_option_of_a_strategy_is_refused_in_suites_too():
         plans_of(suite.searches())
 
 
-def test_the_command_says_how_a_time_out_never_comes(tmp_path):
-    words = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "1 child", "--timeout", "inf")
-    done = nasbench(*words, cwd=tmp_path)
+@pytest.mark.parametrize(
+    "words", [("run", "--strategy", "random", "--budget", "1 child"), ("table", "build", "-o", "a.h5")]
+)
+def test_the_command_says_how_a_time_out_never_comes(tmp_path, words):
+    done = nasbench(*words, "--space", "nasnet:blocks=1", "--timeout", "inf", cwd=tmp_path)
     assert done.code == 2
     assert "timeout=inf cannot be stored" in done.err
     assert len(done.err.strip().splitlines()) == 1
