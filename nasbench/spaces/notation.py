@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+
+from nasbench.errors import InputError
 
 
 def write_numbers(numbers: Iterable[int]) -> str:
@@ -24,6 +27,13 @@ def read_numbers(text: str) -> tuple[int, ...]:
         text: whole numbers with commas between them; spaces and empty parts are ignored.
 
     Returns:
-        The different numbers, in rising order.
+        The numbers, in rising order.
+
+    Raises:
+        InputError: when one of them occurs twice: perhaps another one was meant.
     """
-    return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    numbers = sorted(int(part) for part in text.split(",") if part.strip())
+    twice = [first for first, second in itertools.pairwise(numbers) if first == second]
+    if twice:
+        raise InputError(f"expected different numbers, got {twice[0]} twice in [{text}]")
+    return tuple(numbers)
