@@ -19,9 +19,11 @@ os.environ["NASBENCH_CONFIG"] = os.devnull
 for name in ("NASBENCH_DEVICES", "NASBENCH_PRICE", "NASBENCH_VERBOSITY", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
 
-# A shell that starts tests in the background lets them ignore Ctrl-C, which some tests send to themselves.
-if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts tests in the background lets them ignore Ctrl-C, and nohup a hang-up: some tests send these to themselves.
+if threading.current_thread() is threading.main_thread():
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 SLOW_TIMEOUT = 1800  # seconds

@@ -56,6 +56,23 @@ def test_resume_of_an_interrupted_rerun_reuses_no_score_of_another_run(searched:
     assert not any(row["cached_from"].startswith(longer.run) for row in again)
 
 
+def test_other_searches_that_are_resumed_beside_a_rerun_reuse_scores(tmp_path: Path) -> None:
+    output, longer = tmp_path / "a.h5", tiny_plan(budget="4 children", seed=5)
+    rerun = replace(tiny_plan(budget="3 children", seed=5), command=Command(reuses_others=False))
+    search_of_two = tiny_plan(budget="2 children", seed=5)  # its first child has the score of the rerun's
+    for plan, stops_at in ((rerun, 1), (search_of_two, 0)):
+        with pytest.raises(KeyboardInterrupt):
+            search(plan, output, InterruptedAt(stops_at))
+    search(longer, output)
+    done = nasbench("resume", str(output))
+    assert done.code == 0, done.err
+    reused = {run: [] for run in (rerun.run, search_of_two.run)}
+    for row in stable_rows(output):
+        if row["stage"] == "search" and row["run"] in reused:
+            reused[row["run"]].append(row["cached_from"].partition("/")[0])
+    assert reused == {rerun.run: ["", "", ""], search_of_two.run: [rerun.run, longer.run]}
+
+
 def test_show_run_prints_configuration_and_provenance(searched: Path) -> None:
     plan = tiny_plan(budget="3 children", seed=5)
     done = nasbench("show", "--run", plan.run, str(searched))
