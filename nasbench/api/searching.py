@@ -25,7 +25,7 @@ from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_new, with_source
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.resuming import by_cache_files, plans_to_resume
+from nasbench.runners.search.resuming import by_reused_scores, plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
 from nasbench.runners.strategies.advice import advice_on
 from nasbench.runners.suite import run_plans
@@ -269,7 +269,7 @@ def resume(
         finish_packing(path, take_over)
         return []
     runs: dict[str, Run] = {}
-    for files, group in by_cache_files(path, plans, cache):
+    for files, group in by_reused_scores(path, plans, cache):
         done = run_with_callbacks(Path(path), group, called, files, jobs, progress, take_over)
         runs.update({each.id: each for each in done})
     return [runs[plan.run] for plan in plans]

@@ -288,7 +288,7 @@ def resume(
       nasbench resume results/mine.h5 --strategy mine.py:Mine
     """
     from nasbench.api.strategies import given_strategy
-    from nasbench.runners.search.resuming import by_cache_files, plans_to_resume
+    from nasbench.runners.search.resuming import by_reused_scores, plans_to_resume
     from nasbench.store.writer import finish_packing
 
     if cache and no_cache:
@@ -305,7 +305,7 @@ def resume(
             )
         say(f"{file}: nothing to resume, {f'run {run_id}' if run_id is not None else 'every run'} is complete")
         return
-    for files, group in by_cache_files(file, plans, cache if cache or no_cache else None):
+    for files, group in by_reused_scores(file, plans, cache if cache or no_cache else None):
         run_into(Path(file), group, files, jobs, take_over)
 
 

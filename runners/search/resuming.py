@@ -139,10 +139,10 @@ def _require_whole(path: str, run: str, config: str, provenance: str) -> None:
         )
 
 
-def by_cache_files(
+def by_reused_scores(
     path: str | os.PathLike[str], plans: Sequence[SearchPlan], given: Iterable[str | os.PathLike[str]] | None = None
 ) -> list[tuple[tuple[str, ...], list[SearchPlan]]]:
-    """Group plans by what they may reuse: scores of other runs in their file or not, and those of the files with which they began.
+    """Group plans by the scores that they may reuse: of other runs in their file or not, and of which other files.
 
     Args:
         path: the results file of the runs.
@@ -156,21 +156,28 @@ def by_cache_files(
         InputError: when a file with which a run began is not there any more; the message says how to go on.
         StoreError: when such a file cannot be read.
     """
-    groups: dict[tuple[tuple[str, ...], bool], list[SearchPlan]] = {}
     chosen = None if given is None else tuple(os.fspath(file) for file in given)
+    groups: dict[tuple[tuple[str, ...], bool], list[SearchPlan]] = {}
     for plan in plans:
         files = plan.command.cache_files if chosen is None else chosen
         groups.setdefault((files, plan.command.reuses_others), []).append(plan)
-    for (files, _), group in groups.items() if chosen is None else ():
-        try:
-            with Results(files) if files else nullcontext():
-                pass
-        except MissingResults as error:
-            raise InputError(
-                f"run {group[0].run} of {path} began with scores of other files, and {error}; name them where they are "
-                "now (--cache FILE, in Python cache=[FILE]), or go on without (--no-cache, cache=[])"
-            ) from None
-    return [(files, group) for (files, _), group in groups.items()]
+    found = [(files, group) for (files, _), group in groups.items()]
+    if chosen is None:
+        for files, group in found:
+            _require_readable(path, files, group[0])
+    return found
+
+
+def _require_readable(path: str | os.PathLike[str], files: tuple[str, ...], plan: SearchPlan) -> None:
+    """Refuse to go on where a file is gone with which a run began."""
+    try:
+        with Results(files) if files else nullcontext():
+            pass
+    except MissingResults as error:
+        raise InputError(
+            f"run {plan.run} of {path} began with scores of other files, and {error}; name them where they are "
+            "now (--cache FILE, in Python cache=[FILE]), or go on without (--no-cache, cache=[])"
+        ) from None
 
 
 def require_same_file(
