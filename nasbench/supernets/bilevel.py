@@ -19,6 +19,7 @@ from nasbench.supernets.mixed import MixedSuperNetwork, Mixture
 from nasbench.supernets.training import Minibatch, PathSGD, SharedWeights
 from nasbench.training.augmentation import ResidentImages, TrainingImages
 from nasbench.training.loop import Seeds
+from nasbench.training.optimizers import Adam
 from nasbench.training.steps import autocast
 
 Order = Literal[1, 2]
@@ -138,9 +139,7 @@ class Bilevel(SharedWeights):
         self.parameters = nn.Parameter(0.001 * torch.randn(count))  # before the generator gets the seed of the noise
         super().__init__(network, images, validation, protocol, seeds, minibatch_size, PathSGD)
         self.relaxation, self.settings = relaxation, settings
-        self._adam = torch.optim.Adam(
-            [self.parameters], lr=settings.learning_rate, betas=(0.5, 0.999), weight_decay=settings.weight_decay
-        )
+        self._adam = Adam([self.parameters], decays=(0.5, 0.999), weight_decay=settings.weight_decay)
         self.history: list[list[NDArray[np.float64]]] = []
 
     def bilevel_epoch(self, learning_rate: float, progress: float, learns: bool = True) -> float:
@@ -245,7 +244,7 @@ class Bilevel(SharedWeights):
 
     def _learn(self, training: Minibatch, learning_rate: float, progress: float) -> None:
         self.parameters.grad = self.gradient(training, self.minibatch(), learning_rate, progress)
-        self._adam.step()
+        self._adam.step(self.settings.learning_rate)
 
     def _validation_loss(self, batch: Minibatch, progress: float) -> Tensor:
         loss = self._loss(batch, self.mixture(progress))

@@ -165,7 +165,7 @@ GOLDEN: Final = (
             "optimizer": "rmsprop",
             "learning_rate": 0.01,
         },
-        digest="deb5527125c72d33",
+        digest="d5177f388e46a3d5",
     ),
     Golden(
         "cells of AmoebaNet on 32 pixels with an auxiliary head",

@@ -276,7 +276,7 @@ class _Trainer:
     ) -> None:
         seed_device(device, seeds.noise)
         self._network, self._images, self._protocol, self._device = network, images, protocol, device
-        self._optimizer = make_optimizer(protocol, network.parameters())
+        self._optimizer = make_optimizer(protocol, network.parameters(), protocol.kernels)
         self._rates = learning_rates(protocol, protocol.epochs * images.steps)
         self._take_step = make_step(network, self._optimizer, protocol, device, len(self._rates))
         self._generator = torch.Generator().manual_seed(seeds.order)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -100,12 +101,15 @@ def _gradient(weight: Tensor) -> Tensor:
     return weight.grad if weight.grad is not None else torch.zeros_like(weight)
 
 
-def make_optimizer(protocol: OptimizerSettings, weights: Iterable[nn.Parameter]) -> Optimizer:
+def make_optimizer(
+    protocol: OptimizerSettings, weights: Iterable[nn.Parameter], kernels: Literal["fast", "portable"] = "fast"
+) -> Optimizer:
     """Make the optimizer that a protocol names.
 
     Args:
         protocol: optimizer settings.
         weights: the weights to optimize.
+        kernels: those of the training; with "portable", each square root is rounded correctly.
 
     Returns:
         An `SGD`, `Nesterov` or `RMSProp`.
@@ -117,6 +121,7 @@ def make_optimizer(protocol: OptimizerSettings, weights: Iterable[nn.Parameter])
             momentum=protocol.momentum,
             epsilon=protocol.rmsprop_epsilon,
             weight_decay=protocol.weight_decay,
+            exact_roots=kernels == "portable",
         )
     kind = Nesterov if protocol.optimizer == "nesterov" else SGD
     return kind(weights, momentum=protocol.momentum, weight_decay=protocol.weight_decay)
@@ -177,6 +182,7 @@ class RMSProp(Optimizer):
         momentum: mu, in [0, 1).
         epsilon: eps, > 0.
         weight_decay: factor of the L2 penalty, whose gradient is added to g; >= 0.
+        exact_roots: whether square roots are rounded correctly, see `replace_by_roots`.
 
     Source: the optimizer of NASNet's released ImageNet settings (arXiv 1707.07012), with d = 0.9 and eps = 1.0.
     """
@@ -184,9 +190,17 @@ class RMSProp(Optimizer):
     moments = ("_squares", "_velocities")
 
     def __init__(
-        self, weights: Iterable[nn.Parameter], *, decay: float, momentum: float, epsilon: float, weight_decay: float
+        self,
+        weights: Iterable[nn.Parameter],
+        *,
+        decay: float,
+        momentum: float,
+        epsilon: float,
+        weight_decay: float,
+        exact_roots: bool = False,
     ) -> None:
         super().__init__(weights)
+        self._exact_roots = exact_roots
         self._decay, self._momentum, self._epsilon, self._weight_decay = decay, momentum, epsilon, weight_decay
         self._squares: list[Tensor] = []
         self._velocities: list[Tensor] = []
@@ -200,7 +214,86 @@ class RMSProp(Optimizer):
         torch._foreach_mul_(self._squares, self._decay)
         torch._foreach_addcmul_(self._squares, gradients, gradients, value=1 - self._decay)
         roots = torch._foreach_add(self._squares, self._epsilon)
-        torch._foreach_sqrt_(roots)
+        if self._exact_roots:
+            replace_by_roots(roots)
+        else:
+            torch._foreach_sqrt_(roots)
         torch._foreach_mul_(self._velocities, self._momentum)
         torch._foreach_addcdiv_(self._velocities, gradients, roots, value=learning_rate)
         torch._foreach_add_(weights, self._velocities, alpha=-1)
+
+
+class Adam(Optimizer):
+    """Adam with an L2 penalty: g <- g + wd w; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; and, in step t,
+    w <- w - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
+
+    Square roots are rounded correctly (`replace_by_roots`), so that the same gradients give the same weights on every
+    processor.
+
+    Args:
+        weights: the weights w to optimize.
+        decays: b1 and b2, each in [0, 1).
+        weight_decay: wd, >= 0.
+        epsilon: eps, > 0.
+
+    Source: Kingma & Ba 2015 (1412.6980), in the form of `torch.optim.Adam`, with the same results up to rounding.
+    """
+
+    moments = ("_means", "_squares")
+
+    def __init__(
+        self,
+        weights: Iterable[nn.Parameter],
+        *,
+        decays: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(weights)
+        self._decays, self._weight_decay, self._epsilon = decays, weight_decay, epsilon
+        self._means: list[Tensor] = []
+        self._squares: list[Tensor] = []
+        self._steps = 0
+
+    def state(self) -> dict[str, list[Any]]:
+        """Return the state that `restore` continues from; see `Optimizer.state`. "steps" is the number of steps."""
+        return {**super().state(), "steps": [self._steps]}
+
+    def restore(self, state: dict[str, list[Any]]) -> None:
+        """Continue from a state; see `Optimizer.restore`."""
+        super().restore(state)
+        (self._steps,) = state["steps"]
+
+    def _update(self, weights: list[Tensor], gradients: list[Tensor], learning_rate: float) -> None:
+        if not self._means:
+            self._means = [torch.zeros_like(weight) for weight in weights]
+            self._squares = [torch.zeros_like(weight) for weight in weights]
+        self._steps += 1
+        first, second = self._decays
+        if self._weight_decay:
+            gradients = list(torch._foreach_add(gradients, weights, alpha=self._weight_decay))
+        torch._foreach_lerp_(self._means, gradients, 1 - first)
+        torch._foreach_mul_(self._squares, second)
+        torch._foreach_addcmul_(self._squares, gradients, gradients, value=1 - second)
+        roots = [square.clone() for square in self._squares]
+        replace_by_roots(roots)
+        torch._foreach_div_(roots, (1 - second**self._steps) ** 0.5)
+        torch._foreach_add_(roots, self._epsilon)
+        torch._foreach_addcdiv_(weights, self._means, roots, value=-learning_rate / (1 - first**self._steps))
+
+
+def replace_by_roots(values: Iterable[Tensor]) -> None:
+    """Replace values by their square roots, which are rounded correctly on the CPU.
+
+    There, `torch.sqrt` is a function of MKL that begins with an estimate of the processor. Intel's and AMD's estimates
+    differ, and with them the last bit of some 10% of the roots, also with the settings of portable kernels.
+
+    Args:
+        values: float32 or float64 tensors that need no gradient, all values >= 0; changed in place.
+    """
+    for each in values:
+        if each.device.type == "cpu":
+            array = each.numpy()
+            np.sqrt(array, out=array)
+        else:
+            each.sqrt_()

@@ -8,9 +8,10 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.errors import InputError
 from nasbench.kernels.platform import (
@@ -29,6 +30,9 @@ from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.store.query import Results, Row
 from nasbench.training.determinism import operations_in
 from nasbench.training.evaluation import Child, Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rule = Literal["bits", "tolerance"]
 
@@ -127,11 +131,12 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
     """
     if size < 1 or seed < 0:
         raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
-    here_of = {run: _platform_here(config) for run, config in _configs(results).items() if "protocol" in config}
+    protocols = {
+        run: get_protocol(*named_protocol(config)) for run, config in _configs(results).items() if "protocol" in config
+    }
     frame = results.frame(["run", "status", "platform"])
-    determined, ours = frame["status"].isin(REPEATABLE_STATUSES), frame["run"].isin(list(here_of))
-    here = frame["platform"].map(_promised) == frame["run"].map(here_of).map(_promised)
-    here &= frame["platform"].map(promises_bits).astype(bool)
+    determined, ours = frame["status"].isin(REPEATABLE_STATUSES), frame["run"].isin(list(protocols))
+    here = frame["platform"].map(promises_bits).astype(bool) & _of_this_platform(frame, protocols)
     passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
     if foreign := int((determined & ~ours).sum()):
         passed_over["not trained by this suite"] = foreign
@@ -194,7 +199,7 @@ def check_rows(
             test = row["stage"] == "final"
             child = Child(architecture, protocol, row["seed"], test=test, epochs=row["stop_epoch"])
             trained[key] = evaluate(child, place)
-        elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
+        elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform, protocol.optimizer)
         check = compare(row, trained[key], elsewhere, limit)
         contradicted = contradictions(row, decode_stored(space, row["choices"]).hash)
         yield replace(check, differences=(*check.differences, *contradicted))
@@ -327,26 +332,33 @@ def _protocol(name: str, changes: str) -> Protocol:
     return get_protocol(name, json.loads(changes))
 
 
-def _platform_here(config: Mapping[str, Any]) -> str:
-    """Return the platform that a run with a stored configuration would have on this machine."""
-    protocol = get_protocol(*named_protocol(config))
-    return platform_here(protocol.kernels, protocol.threads)
+def _of_this_platform(frame: pd.DataFrame, protocols: Mapping[str, Protocol]) -> NDArray[np.bool_]:
+    """Return which rows (run, platform) were trained on a platform that promises the bits of this machine's."""
+    here = {run: platform_here(each.kernels, each.threads) for run, each in protocols.items()}
+    same = {
+        (run, line): run in here
+        and _promised(line, protocols[run].optimizer) == _promised(here[run], protocols[run].optimizer)
+        for run, line in frame[["run", "platform"]].drop_duplicates().itertuples(index=False)
+    }
+    return np.array([same[key] for key in zip(frame["run"], frame["platform"])], dtype=bool)
 
 
-def _promised(platform: object) -> object:
+def _promised(platform: str, optimizer: str) -> str:
     """Return the part of a platform that must be equal for equal bits."""
-    return portable_promise(platform) if isinstance(platform, str) and is_portable(platform) else platform
+    return portable_promise(platform, optimizer) if is_portable(platform) else platform
 
 
-def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
+def _elsewhere(row: Row, device: str, platform: str, optimizer: str) -> tuple[str, ...]:
     """Return everything that decides the last bits and has changed since the row was stored, or is unknown.
 
     Args:
         row: the stored row.
         device: name of the device of the new training.
         platform: platform of the new training.
+        optimizer: optimizer of its protocol.
     """
-    if is_portable(row["platform"]) and portable_promise(row["platform"]) == portable_promise(platform):
+    there = row["platform"]
+    if is_portable(there) and _promised(there, optimizer) == _promised(platform, optimizer):
         from nasbench.training.golden import golden_here
 
         return (

@@ -80,16 +80,24 @@ def test_the_processor_of_a_portable_platform_is_noted_and_decides_no_bit(monkey
     assert list(platform_parts(line)) == ["processor", "golden", "torch", "torchvision", "numpy", "computation", "on"]
     elsewhere = line.replace(" stepping ", " stepping 9")
     assert elsewhere != line
-    assert portable_promise(elsewhere) == portable_promise(line)
+    assert portable_promise(elsewhere, "rmsprop") == portable_promise(line, "rmsprop")
 
 
 def test_versions_are_noted_and_no_part_of_the_portable_promise() -> None:
     line = platform_here("portable")
     other = re.sub(r"torch \S+;", "torch 2.6.0;", line)
     assert other != line
-    assert portable_promise(other) == portable_promise(line)
+    assert portable_promise(other, "sgd") == portable_promise(line, "sgd")
     for part in ("golden", "computation", "portable"):
-        assert portable_promise(re.sub(rf"{part} \w+", f"{part} 99", line)) != portable_promise(line)
+        assert portable_promise(re.sub(rf"{part} \w+", f"{part} 99", line), "sgd") != portable_promise(line, "sgd")
+
+
+@pytest.mark.parametrize(("optimizer", "same"), [("sgd", True), ("nesterov", True), ("rmsprop", False)])
+def test_the_first_edition_has_other_bits_only_where_roots_are_taken(optimizer: str, same: bool) -> None:
+    line = platform_here("portable")
+    earlier = line.replace("golden 2", "golden 1")
+    assert earlier != line
+    assert (portable_promise(earlier, optimizer) == portable_promise(line, optimizer)) is same
 
 
 @pytest.mark.parametrize("setting", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"])

@@ -41,7 +41,7 @@ def doubled(made: Bilevel) -> Bilevel:
     """In double, with parameters away from 0."""
     made.network.double().train()
     made.parameters.data = torch.randn(len(made.parameters), dtype=torch.float64)
-    made._adam.param_groups[0]["params"] = [made.parameters]
+    made._adam.weights = [made.parameters]
     return made
 
 
@@ -134,7 +134,6 @@ def test_a_mixture_learns_what_its_validation_images_want():
         made = bilevel(Softmax())
         made.settings = ArchitectureSettings(0.1, 0.0)
         made._validation_loss = lambda validation, progress: -made.mixture(progress).choices[2].weights[3].log()
-        made._adam.param_groups[0]["lr"] = 0.1
         for _ in range(5):
             made.bilevel_epoch(RATE, 0.0)
         assert made.weights()[0][2].argmax() == 3

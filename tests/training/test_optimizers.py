@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nasbench.protocols.protocol import Protocol
-from nasbench.training.optimizers import make_optimizer
+from nasbench.training.optimizers import Adam, RMSProp, make_optimizer, replace_by_roots
 
 
 def network() -> nn.Module:
@@ -82,3 +82,44 @@ def test_weights_without_gradient_stay(optimizer: str) -> None:
     backward(module, 0)
     mine.step(0.1)
     assert torch.equal(module[1].unused, before)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_adam_is_torchs(weight_decay: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    start = [torch.randn(30, generator=random), torch.randn(4, 3, 2, generator=random)]
+    ours, theirs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
+    mine = Adam(ours, decays=(0.5, 0.999), weight_decay=weight_decay)
+    oracle = torch.optim.Adam(theirs, betas=(0.5, 0.999), weight_decay=weight_decay)
+    for step in range(50):
+        for one, other in zip(ours, theirs):
+            one.grad = torch.randn(one.shape, generator=random) * 10.0 ** (step % 5 - 3)
+            other.grad = one.grad.clone()
+        rate = 0.1 / (1 + step)
+        mine.step(rate)
+        oracle.param_groups[0]["lr"] = rate
+        oracle.step()
+        if step == 20:  # goes on as another one from its state
+            state = mine.state()
+            mine = Adam(ours, decays=(0.5, 0.999), weight_decay=weight_decay)
+            mine.restore(state)
+    for one, other in zip(ours, theirs):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_roots_are_rounded_correctly(dtype: type) -> None:
+    """As IEEE 754 defines them; torch's differ in the last bit, by the maker of the processor."""
+    random = np.random.default_rng(0)
+    values = (random.random((40, 8, 3, 3)) * 10.0 ** random.integers(-30, 20, (40, 8, 3, 3))).astype(dtype)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = torch.tensor(values).contiguous(memory_format=layout)
+        replace_by_roots([found])
+        assert np.array_equal(found.numpy(), np.sqrt(values))
+
+
+@pytest.mark.parametrize(("kernels", "exact"), [("portable", True), ("fast", False)])
+def test_portable_kernels_take_exact_roots(kernels: str, exact: bool) -> None:
+    made = make_optimizer(Protocol(optimizer="rmsprop"), network().parameters(), kernels)
+    assert isinstance(made, RMSProp)
+    assert made._exact_roots is exact
