@@ -16,7 +16,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import no_choice, require_columns, require_distinct, unscored_runs
 from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.comparison.sharing import once
-from nasbench.costs.spent_usd import usd_spent
+from nasbench.costs.spent_usd import priced_columns, usd_spent
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
@@ -120,7 +120,7 @@ def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _priced(frame: pd.DataFrame) -> list[str]:
     """Columns from which the price of each child follows, as far as they are there."""
-    return [name for name in ("gpu_hours", "usd") if name in frame]
+    return [name for name in ("gpu_hours", "usd", "usd_per_hour") if name in frame]
 
 
 def hours_unit(frame: pd.DataFrame) -> str:
@@ -162,7 +162,7 @@ def _usd_spent(rows: pd.DataFrame, at_average: pd.Series[Any]) -> pd.Series[Any]
     """USD spent with each child: at the run's average price, or at the prices of its rows where it has several."""
     if not {"gpu_hours", "usd"}.issubset(rows.columns):
         return at_average
-    values = rows[["spent_gpu_hours", "gpu_hours", "usd"]].to_numpy(dtype=float)
+    values = np.stack(priced_columns(rows), axis=1)
     found = at_average.to_numpy(dtype=float, copy=True)
     begins = np.flatnonzero(np.diff(pd.factorize(rows["run"])[0], prepend=-1))
     for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(rows)]):

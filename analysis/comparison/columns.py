@@ -9,7 +9,7 @@ COMPARED: Final = (
     *("duplicate", "continues", "stop_epoch", "from_epoch"),
     *("space", "protocol", "fingerprint", "data", "device", "platform", "devices"),
     *("val_acc", "val_loss", "test_acc", "test_loss", "reward"),
-    *("gpu_hours", "usd", "spent_gpu_hours", "wall_seconds"),
+    *("gpu_hours", "usd", "usd_per_hour", "spent_gpu_hours", "wall_seconds"),
 )
 """Of comparisons and costs: checks, courses, final scores, ledgers, the captions of their pictures, and what another
 score than accuracy is made of."""

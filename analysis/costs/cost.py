@@ -90,11 +90,12 @@ def cost_by_strategy(
     children_of = counted.groupby(counted["run"].map(strategy_of)).indices
     per_child = counted["gpu_hours"].to_numpy(dtype=float)
     usd_per_child = per_child * counted["run"].map(by_run).to_numpy(dtype=float)
-    own_prices = _own_prices(frame.loc[within]) if prices is None and at is None else {}
-    several = counted["run"].isin(own_prices).to_numpy()
-    if several.any():
-        usd_per_child[several] = frame.loc[within, "usd"].to_numpy(dtype=float)[several]
-    reach_usd = budget_to_target(frame, runs, target, by="usd") if own_prices and target is not None else None
+    charged = prices is None and at is None
+    own_prices = _own_prices(frame.loc[within]) if charged else {}
+    if charged and "usd" in frame:
+        own = frame.loc[within, "usd"].to_numpy(dtype=float)
+        usd_per_child = np.where(np.isfinite(own), own, usd_per_child)
+    reach_usd = budget_to_target(frame, runs, target, by="usd") if charged and target is not None else None
     none = np.zeros(0, dtype=np.int64)
     runs_of = runs.groupby("strategy", sort=False).indices
     rows = []
@@ -117,7 +118,7 @@ def cost_by_strategy(
                 prices is None,
                 at,
             )
-            + _unpriced(rate, total, charged=prices is None and at is None),
+            + _unpriced(rate, total, charged),
             **dict(zip(categories, _mean_parts(hours[known]))),
             "unit": unit,
             "runs_known": len(known),
@@ -133,8 +134,9 @@ def cost_by_strategy(
             reaches = reach.iloc[mine]
             usd = reaches["spent"].to_numpy(dtype=float) * rate
             if reach_usd is not None:
-                priced = reaches["run"].isin(own_prices).to_numpy() & reaches["reached"].to_numpy(dtype=bool)
-                usd[priced] = reach_usd["spent"].to_numpy(dtype=float)[mine][priced]
+                exact = reach_usd["spent"].to_numpy(dtype=float)[mine]
+                priced = reaches["reached"].to_numpy(dtype=bool) & np.isfinite(exact)
+                usd[priced] = exact[priced]
             row |= _to_target(reaches, usd, target)
         rows.append(row)
     return pd.DataFrame(rows)

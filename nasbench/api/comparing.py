@@ -276,7 +276,9 @@ def selected_runs(results: Results, where: str | None, children: pd.DataFrame) -
         The runs, and what to say of others.
     """
     begun = set() if where is None else set(results.frame(["run"])["run"])
-    return runs_left(results.runs(), where, set(children["run"]), begun)
+    from nasbench.runners.search.killed_runs import runs_as_spent
+
+    return runs_left(runs_as_spent(results), where, set(children["run"]), begun)
 
 
 def selected_children(results: Results, where: str | None, columns: Sequence[str] | None) -> pd.DataFrame:

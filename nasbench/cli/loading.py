@@ -56,11 +56,12 @@ def load(
     from nasbench.analysis.comparison.checks import require_distinct
     from nasbench.errors import InputError
     from nasbench.expressions.runs import runs_left
+    from nasbench.runners.search.killed_runs import runs_as_spent
     from nasbench.store.query import Results
 
     began = time.perf_counter()
     results = Results(list(files))
-    frame, runs = children_where(results, where, columns), results.runs()
+    frame, runs = children_where(results, where, columns), runs_as_spent(results)
     require_distinct(runs)
     seconds = time.perf_counter() - began
     _log.info("read %d children of %d runs from %s in %.2f s", len(frame), len(runs), ", ".join(results.files), seconds)

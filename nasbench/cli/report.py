@@ -90,6 +90,7 @@ def report(
     from nasbench.expressions.runs import runs_left
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
+    from nasbench.runners.search.killed_runs import runs_as_spent
     from nasbench.scores import judging
     from nasbench.store.judged import judge, require_both_parts
     from nasbench.store.query import Results
@@ -102,7 +103,7 @@ def report(
     results = Results(list(files))
     children = _chosen(results, where, files)
     begun = set() if where is None else set(results.frame(["run"])["run"])
-    runs, left_out = runs_left(results.runs(), where, set(children["run"]), begun)
+    runs, left_out = runs_left(runs_as_spent(results), where, set(children["run"]), begun)
     if left_out:
         note(left_out)
     selection = Selection.of(results, children, measurements, runs)

@@ -223,6 +223,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "device_seconds": np.concatenate([seconds, nothing]),
         "gpu_hours": np.concatenate([seconds, nothing]) / SECONDS_PER_HOUR,
         "usd": np.concatenate([seconds, nothing]) * rate,
+        "usd_per_hour": rate * SECONDS_PER_HOUR,
         "searcher_seconds": 0.0
         if replayed.searcher is None
         else np.concatenate([replayed.searcher[runs, places], nothing]),

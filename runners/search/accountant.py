@@ -94,6 +94,18 @@ class Accountant:
             proposal: the proposal.
             row: its stored columns.
         """
+        self.charge_counted(row)
+        if self.is_better(row):
+            self.best = row
+            if not any(same_training(each, proposal) for each in self.incumbents):
+                self.incumbents.append(proposal)
+
+    def charge_counted(self, row: Mapping[str, Any]) -> None:
+        """Charge a counted child, and the searcher's work for it.
+
+        Args:
+            row: its stored columns.
+        """
         charged, price = row["gpu_hours"] * SECONDS_PER_HOUR, self._price_of(row)
         self.ledger.charge(self._searcher_category, self._searcher_charge(row, charged), price)
         if row["cached_from"]:
@@ -110,10 +122,6 @@ class Accountant:
             # Epochs that an earlier child was charged for, trained again because their checkpoint was gone.
             self.ledger.charge("uncounted", max(row["device_seconds"] - charged, 0.0), price)
         self.ledger.children += 1
-        if self.is_better(row):
-            self.best = row
-            if not any(same_training(each, proposal) for each in self.incumbents):
-                self.incumbents.append(proposal)
 
     def _searcher_charge(self, row: Mapping[str, Any], charged: float) -> float:
         """Device-seconds that the searcher's work for a counted child was charged.
@@ -142,12 +150,25 @@ class Accountant:
     def _price_of(self, row: Mapping[str, Any]) -> float | None:
         """USD per hour at which a child was charged; None for the ledger's price.
 
-        A row that was charged no hours does not say it. It has the price of the row before it, of the same attempt or the
-        one before; the first ones have the average of the stored run.
+        In files of schemas before 6, a row that was charged no hours does not say it. It is taken to have the price of the
+        row before it, of the same attempt or the one before; the first ones have the average of the stored run.
         """
         if (price := price_of_row(row)) is not None:
             self._usd_per_hour = price
         return self._usd_per_hour
+
+    def charge_stored(self, row: Mapping[str, Any]) -> None:
+        """Charge a stored row of an earlier attempt, whichever it is.
+
+        Args:
+            row: its stored columns.
+        """
+        if row["stage"] == "final":
+            self.charge_stored_final(row)
+        elif row["counted"]:
+            self.charge_counted(row)
+        else:
+            self.enter_uncounted(row)
 
     def charge_stored_final(self, row: Mapping[str, Any]) -> None:
         """Charge a final training of an earlier attempt.

@@ -58,12 +58,10 @@ class FinalStage:
         """Train every choice that has no stored row yet.
 
         Args:
-            stored: rows of stage "final" of an earlier attempt, by index.
+            stored: rows of stage "final" of an earlier attempt, by index; they are charged already.
             wait: blocks until at least one training has ended, and adds it to the ended ones.
             due: function that returns which of the waiting indices to commit now, given the trainings that have ended.
         """
-        for row in stored.values():
-            self._accountant.charge_stored_final(row)
         incumbents = self._accountant.incumbents
         chosen = {"incumbents": incumbents, "best": incumbents[-1:], "none": []}[self._plan.config.final]
         todo = trainings_left([(each, seed) for each in chosen for seed in self._plan.final_seeds(each.seed)], stored)

@@ -118,6 +118,8 @@ class Search:
         self._ended: dict[int, Evaluation] = {}  # evaluations from the executor that are not committed yet, by index
         self._ends_with_budget: set[int] = set()  # children whose time-out was shortened to the end of the budget
         self._over = False
+        self._repeated = 0  # stored rows of the search that are charged
+        self._repeats = True  # whether an earlier attempt is being repeated
         policy = InOrder if plan.config.ordered else AsTheyFinish
         self._policy: CommitPolicy = policy(self, reuse=plan.config.cached != "off")
         self._started_at = utc_now()
@@ -157,6 +159,7 @@ class Search:
                 status = "complete"
             except (KeyboardInterrupt, SearchStopped):
                 with undisturbed():
+                    self._end_repeat()
                     self._charge_unfinished()
                     self._put_run("interrupted")
                 status = "interrupted"
@@ -430,12 +433,27 @@ class Search:
                 self._mismatch(row, _text_of(proposal) if proposal else "nothing")
             assert proposal is not None
             self._accountant.restore_wall(row["wall_seconds"])
-            self._account(proposal, row)
+            with interruptions_deferred():  # a row is charged once, see `_end_repeat`
+                self._account(proposal, row)
+                self._repeated += 1
             with self._accountant.searcher():
                 self._tell(proposal, row, evaluation_of(row, row["curves"]))
+        self._end_repeat()
+
+    def _end_repeat(self) -> None:
+        """Charge what of the earlier attempts is not charged yet, and begin to measure; nothing at the second call.
+
+        An attempt that is interrupted while it repeats the stored rows has not charged all of them. The row of the run
+        that it stores holds them all the same.
+        """
+        if not self._repeats:
+            return
+        self._repeats = False
+        for row in [*self._stored_search[self._repeated :], *self._stored_final.values()]:
+            self._accountant.charge_stored(row)
         # An attempt may have gone on after the last child of the search: in a training that it did not end, or in final ones.
-        after = [row["wall_seconds"] for row in self._stored_final.values()]
-        self._accountant.restore_wall(max([self.ledger.wall_seconds, self._earlier.wall_seconds, *after]))
+        walls = [row["wall_seconds"] for row in (*self._stored_search[-1:], *self._stored_final.values())]
+        self._accountant.restore_wall(max([self._earlier.wall_seconds, *walls]))
         self._accountant.restored(len(self._stored_search))
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:

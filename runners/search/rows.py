@@ -82,6 +82,7 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
         "published_mult_adds": -1,
         "stop_epoch": proposal.stop_epoch,
         "continues": "",
+        "usd_per_hour": plan.usd_per_hour,
         **{name: getattr(evaluation, name) for name in _SCORES},
     }
 
@@ -270,12 +271,13 @@ def price_of_row(row: Mapping[str, Any]) -> float | None:
     """Compute the price at which a child was charged.
 
     Args:
-        row: its columns, of which gpu_hours and usd are used.
+        row: its columns, of which usd_per_hour, gpu_hours and usd are used.
 
     Returns:
-        USD per device-hour; None if it was charged no hours, or they have no price.
+        USD per device-hour; None for a row of an earlier version that was charged no hours, or whose hours have no price.
     """
-    return _ratio(row["usd"], row["gpu_hours"])
+    price = float(row.get("usd_per_hour", math.nan))
+    return price if math.isfinite(price) else _ratio(row["usd"], row["gpu_hours"])
 
 
 def _ratio(usd: float, hours: float) -> float | None:

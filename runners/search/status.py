@@ -31,9 +31,11 @@ _NUMBERS: Final = (
     "devices",
     "gpu_hours",
     "usd",
+    "usd_per_hour",
     "spent_gpu_hours",
     "wall_seconds",
 )
+_PRICED: Final = ("spent_gpu_hours", "gpu_hours", "usd", "usd_per_hour")  # arguments of `usd_spent`
 _TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "continues", "device", "finished_at")
 _RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd", "config")
 _CHARGED: Final = tuple(column.name for column in RUN_COLUMNS if column.name.endswith("_hours"))
@@ -223,7 +225,7 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     state = row["status"] if row["status"] != "running" or running else "stopped"
     wall = _most(searched["wall_seconds"])
     hours = _sum(counted["gpu_hours"]) if of_table else _most(counted["spent_gpu_hours"])
-    several = None if of_table else usd_spent(counted["spent_gpu_hours"], counted["gpu_hours"], counted["usd"])
+    several = None if of_table else usd_spent(*(counted[name] for name in _PRICED))
     usd = hours * _rate(row, searched) if several is None else float(several[-1])
     share = _share(str(row["budget"]), len(counted), hours, usd, wall)
     searching = running and not of_table and len(searched)

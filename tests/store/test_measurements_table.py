@@ -210,7 +210,7 @@ def journal_of_schema_3(path: Path, manifest: Manifest, number: int) -> None:
 
 
 def test_a_file_of_schema_3_is_read_and_written_as_it_is(tmp_path: Path) -> None:
-    assert (OLDEST_READABLE, SCHEMA_VERSION) == (3, 5)
+    assert (OLDEST_READABLE, SCHEMA_VERSION) == (3, 6)
     path = tmp_path / "x.h5"
     write(path, 3)
     journal_of_schema_3(path, as_schema_3(path), 3)

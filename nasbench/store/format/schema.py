@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 OLDEST_READABLE = 3
-"""Files of this schema and later ones are read as they are: schema 4 only adds a table, and schema 5 only columns whose
-value in earlier files is known (`Column.since`)."""
+"""Files of this schema and later ones are read as they are: schema 4 only adds a table, and schemas 5 and 6 only columns
+whose value in earlier files is known (`Column.since`)."""
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
@@ -208,6 +208,14 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "run id/index of the earlier child whose training this one continues, or ''; charged are only the epochs after "
         "those of that child",
         since=5,
+    ),
+    Column(
+        "usd_per_hour",
+        "float",
+        "USD",
+        "price of a device-hour at which this child and the searcher's work for it were charged; NaN if none is known, and "
+        "in files before schema 6",
+        since=6,
     ),
 )
 

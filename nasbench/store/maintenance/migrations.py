@@ -10,6 +10,7 @@ released versions.
 | 3 | the columns `published_params` and `published_mult_adds` of children, `uncounted_hours` of runs; the status `unfinished` |
 | 4 | the table of measurements |
 | 5 | the columns `stop_epoch`, `from_epoch` and `continues` of children |
+| 6 | the column `usd_per_hour` of children |
 """
 
 from __future__ import annotations
@@ -68,8 +69,18 @@ def _with_measurements(tables: Tables) -> Tables:
 
 def _with_partial_trainings(tables: Tables) -> Tables:
     """Add the columns of schema 5: before it, every child was trained from the first epoch to the last."""
+    return _with_columns_of(tables, 5)
+
+
+def _with_prices(tables: Tables) -> Tables:
+    """Add the column of schema 6: before it, a row said its price only by its hours and USD."""
+    return _with_columns_of(tables, 6)
+
+
+def _with_columns_of(tables: Tables, schema: int) -> Tables:
+    """Add the columns of children that begin with a schema, with the value that earlier files have."""
     rows = len(tables.lengths)
-    later = {column.name: constant(column, rows) for column in CHILD_COLUMNS if column.since == 5}
+    later = {column.name: constant(column, rows) for column in CHILD_COLUMNS if column.since == schema}
     return replace(tables, children={**tables.children, **later})
 
 
@@ -78,4 +89,5 @@ MIGRATIONS: Final[dict[int, Migration]] = {
     2: _with_uncounted,
     3: _with_measurements,
     4: _with_partial_trainings,
+    5: _with_prices,
 }

@@ -52,6 +52,7 @@ _SET_BY_IMPORT: Final = {
     "cached_from",
     "gpu_hours",
     "spent_gpu_hours",
+    "usd_per_hour",
     "stop_epoch",
     "from_epoch",
     "continues",
