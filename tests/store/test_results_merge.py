@@ -20,6 +20,7 @@ from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.merging import merge_files
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
+from nasbench.texts import json_object
 
 
 def make(path: Path, numbers: Sequence[int], name: str = "run0", runs: Any = None, **columns: Any) -> str:
@@ -176,6 +177,39 @@ def test_a_file_that_was_merged_before_is_kept_once(tmp_path: Path) -> None:
     with Results(third) as results:
         frame = results.frame(["run", "index"])
     assert sorted(frame.loc[frame["run"] == "run0~2", "index"]) == list(range(5))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["a b", "b 0"],
+        ["a b", "0 b", "b 1"],
+        ["a b c", "c 0", "b 1", "b a 2"],
+        ["a b", "b c", "c 0 1", "2 0 b"],
+        ["a b", "c 0", "b 1", "a 0 2 c"],  # the copy of a copy
+    ],
+    ids=", ".join,
+)
+def test_every_search_is_kept_once_in_any_chain_of_merges(tmp_path: Path, steps: list[str]) -> None:
+    """Each step merges files and results of earlier steps (by their number). "two" has children taken from "one"."""
+    for name, score in (("a", 0.1), ("b", 0.2), ("c", 0.3)):
+        with ResultsWriter(tmp_path / f"{name}.h5") as writer:
+            for run_id, source in (("one", ""), ("two", "one/0")):
+                writer.put_run(run(run_id))
+                writer.append_child(*child(0, run_id, val_acc=score, cached_from=source))
+    for number, step in enumerate(steps):
+        merge_files([str(tmp_path / f"{name}.h5") for name in step.split()], str(tmp_path / f"{number}.h5"), "keep")
+    sources = {name for step in steps for name in step.split() if name.isalpha()}
+    with Results(tmp_path / f"{len(steps) - 1}.h5") as results:
+        rows = results.frame(["run", "val_acc", "cached_from"]).to_dict("records")
+        made = {name: json_object(text) for name, text in zip(results.runs()["run"], results.runs()["provenance"])}
+    assert len(rows) == len(made) == 2 * len(sources)
+    assert {row["run"] for row in rows} == made.keys()
+    one = {row["val_acc"]: row["run"] for row in rows if row["run"].startswith("one")}
+    two = {row["val_acc"]: row["cached_from"] for row in rows if row["run"].startswith("two")}
+    assert two == {score: f"{name}/0" for score, name in one.items()}
+    assert {name for name in made if "merged_from" not in made[name]} == {"one", "two"}  # these alone can go on
+    assert check_file(tmp_path / f"{len(steps) - 1}.h5").sound
 
 
 def test_the_run_row_that_is_furthest_on_is_taken(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from nasbench.store.maintenance.table_builder import (
     write_new,
 )
 from nasbench.store.reader import open_snapshot
-from nasbench.texts import stored_object
+from nasbench.texts import json_object, stored_object
 
 Conflicts = Literal["refuse", "keep"]
 
@@ -47,7 +47,8 @@ class Merge:
         runs: number of rows in its runs table.
         identical: number of children left out because an earlier file has them, too.
         measurements: number of rows in its table of measurements.
-        renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another run of the same id.
+        renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another run of the same id,
+            and for copies of a run that an earlier file has under another id.
     """
 
     children: int = 0
@@ -69,7 +70,8 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         output: the new file.
         conflicts: treatment of children that are the same but not identical: "refuse", or "keep" the later file's whole
             run under the id "RUN~2", with its source noted in the run's provenance under "merged_from". A run that is
-            there under such an id already, because its file was merged before, is not kept a second time.
+            there under another id already, because its file was merged before, is not kept a second time, in whatever
+            order the files are given.
         take_over: see `lock.ResultsLock`.
 
     Returns:
@@ -120,10 +122,7 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
     pairs = match_children(_with_plain_sources(merged), _with_plain_sources(tables))
     clashes = pairs.right[pairs.unequal]
     runs = cast("Text", tables.children["run"]).objects()
-    if not len(clashes):
-        merge.identical += len(pairs.left)
-        return join_tables([merged, take_children(tables, pairs.only_right)])
-    if conflicts == "refuse":
+    if len(clashes) and conflicts == "refuse":
         run, stage, index = keys_of(tables)[int(clashes[0])]
         columns = ", ".join(pairs.differing)
         raise InputError(
@@ -131,14 +130,14 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
             f"{stage} {index} "
             f"(differing: {columns}); keep both with --conflicts keep"
         )
-    clashing = list(dict.fromkeys(runs[clashes].tolist()))
-    names = _names_there(merged, tables, clashing)
-    taken = set(cast("Text", merged.runs["run"]).objects().tolist()) | set(runs.tolist())
-    names |= {run: _free_name(run, taken) for run in clashing if run not in names}
+    clashing = set(runs[clashes].tolist())
+    names = _new_names(merged, tables, clashing, set(runs[pairs.right].tolist()) - clashing)
     merge.renamed |= {(file, run): name for run, name in names.items()}
     kept = np.isin(runs, list(names))
     merge.identical += int((~kept[pairs.right]).sum())
     rest = _with_moved_sources(take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept))), names)
+    if not names:
+        return join_tables([merged, rest])
     renamed = _renamed(take_children(tables, np.flatnonzero(kept)), names, file)
     again = match_children(merged, renamed)
     merge.identical += len(again.left)
@@ -146,21 +145,75 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
     return join_tables([merged, replace(rest, runs=others), take_children(renamed, again.only_right)])
 
 
-def _names_there(merged: Tables, tables: Tables, clashing: Sequence[str]) -> dict[str, str]:
-    """Ids RUN~2, RUN~3, ... under which runs are in `merged` already: no child of theirs has other content there."""
-    known = list(dict.fromkeys(cast("Text", merged.runs["run"]).objects().tolist()))
-    left = {run: [name for name in known if re.fullmatch(re.escape(run) + r"~\d+", name)] for run in clashing}
+def _new_names(merged: Tables, tables: Tables, clashing: set[str], settled: set[str]) -> dict[str, str]:
+    """Ids of the runs of `tables` that get another one in `merged`: that which they have there, or a free one.
+
+    Args:
+        clashing: runs with a child that has other content in the run of the same id in `merged`.
+        settled: runs with children in the run of the same id in `merged`, all of the same content.
+    """
+    origins = _origins(tables)
+    names = _names_there(merged, tables, settled)
+    claimed = settled | set(names.values())
+    new = [run for run in origins if run not in names and (run in clashing or (run in claimed and run not in settled))]
+    there = (
+        cast("Text", merged.runs["run"]).objects().tolist() + cast("Text", merged.children["run"]).objects().tolist()
+    )
+    taken = set(there) | (origins.keys() - names.keys())
+    return names | {run: _free_name(origins[run], taken) for run in new}
+
+
+def _names_there(merged: Tables, tables: Tables, settled: set[str]) -> dict[str, str]:
+    """Other ids under which `merged` has runs of `tables`: copies of one run, no child of which has other content there.
+
+    Either of the two, or both, may be a copy that an earlier merge kept under an id of its own. No two runs get one id.
+    """
+    copies: dict[str, list[str]] = {}
+    for name, origin in _origins(merged).items():
+        copies.setdefault(origin, []).append(name)
+    left = {
+        run: [name for name in copies.get(origin, ()) if name != run]
+        for run, origin in _origins(tables).items()
+        if run not in settled
+    }
     merged = _with_plain_sources(merged)
     found: dict[str, str] = {}
     runs = cast("Text", tables.children["run"]).objects()
-    while tried := {run: names.pop(0) for run, names in left.items() if names and run not in found}:
+    while tried := _next_tried(left, settled | set(found.values())):
         some = _renamed(take_children(tables, np.flatnonzero(np.isin(runs, list(tried)))), tried, "")
         pairs = match_children(merged, _with_plain_sources(some))
         ids = cast("Text", some.children["run"]).objects()
         met = Counter(ids[pairs.right].tolist())
         unequal = set(ids[pairs.right[pairs.unequal]].tolist())
-        found |= {run: name for run, name in tried.items() if met[name] and name not in unequal}
+        matched = {run: name for run, name in tried.items() if met[name] and name not in unequal}
+        found |= matched
+        left = {run: names for run, names in left.items() if run not in matched}
     return found
+
+
+def _next_tried(left: Mapping[str, list[str]], claimed: set[str]) -> dict[str, str]:
+    """Take the next id of every run off its list, each id for one run at a time; none that is another run's already."""
+    tried: dict[str, str] = {}
+    busy = set(claimed)
+    for run, names in left.items():
+        name = next((name for name in names if name not in busy), None)
+        if name is not None:
+            names.remove(name)
+            busy.add(name)
+            tried[run] = name
+    return tried
+
+
+def _origins(tables: Tables) -> dict[str, str]:
+    """Id of every run -> its id before any merge gave it another one."""
+    return {str(row["run"]): _origin(row) for row in _rows_of_runs(tables)}
+
+
+def _origin(row: Row) -> str:
+    source = json_object(row["provenance"]).get("merged_from")
+    named = source.get("run") if isinstance(source, dict) else None
+    # A copy of a copy names the copy that it was made of, whose id differs from the run's by its number.
+    return re.sub(r"(~\d+)+$", "", named) if isinstance(named, str) and named else str(row["run"])
 
 
 def _with_plain_sources(tables: Tables) -> Tables:
@@ -191,10 +244,12 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
     rows = []
     for row in _rows_of_runs(tables):
         if row["run"] in names:
-            provenance = stored_object(row["provenance"], f"the provenance of run {row['run']}") | {
-                "merged_from": {"file": file, "run": row["run"]}
-            }
-            rows.append(row | {"run": names[row["run"]], "provenance": json.dumps(provenance, sort_keys=True)})
+            name = names[row["run"]]
+            provenance = stored_object(row["provenance"], f"the provenance of run {row['run']}")
+            provenance.pop("merged_from", None)  # it is no copy where it has the id again that it began with
+            if name != _origin(row):
+                provenance["merged_from"] = {"file": file, "run": row["run"]}
+            rows.append(row | {"run": name, "provenance": json.dumps(provenance, sort_keys=True)})
     return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)  # no measurement twice
 
 
