@@ -227,6 +227,29 @@ def test_the_energy_of_a_killed_attempt_is_known_to_be_missing() -> None:
     assert later.noted() == {"joules": {"rapl:package-0": 5.0}, "seconds": 11.0, "incomplete": True}
 
 
+CPU, DRAM, GPU, OTHER_GPU = "rapl:package-0", "rapl:dram", "nvml:GPU-1 NVIDIA H100", "nvml:GPU-2 NVIDIA H100"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "complete"),
+    [
+        ({CPU, GPU}, {CPU, GPU}, True),
+        ({CPU, GPU}, {CPU, OTHER_GPU}, True),  # devices chosen anew, e.g. resume --devices cuda:1
+        ({CPU, GPU}, {GPU}, False),  # the processors' counter could not be read
+        ({GPU}, {CPU, OTHER_GPU}, False),
+        ({CPU}, {CPU, GPU}, False),
+        ({CPU, GPU, OTHER_GPU}, {CPU, GPU}, False),
+        ({CPU, DRAM}, {CPU}, False),
+        ({CPU}, {GPU}, False),
+        (set(), {CPU}, False),
+        (set(), set(), False),
+    ],
+)
+def test_a_sum_is_complete_only_where_all_attempts_had_the_same_counters(first, second, complete) -> None:
+    spent = [SpentEnergy(dict.fromkeys(names, 1.0), 2.0) for names in (first, second)]
+    assert spent[1].after(spent[0]).complete is spent[0].after(spent[1]).complete is complete
+
+
 @pytest.mark.parametrize("odd", [{}, {"energy": 3}, {"energy": {"joules": {"x": "y", "z": math.inf}, "seconds": "9"}}])
 def test_energy_that_somebody_changed_counts_as_none(odd) -> None:
     assert stored_energy(odd, "interrupted", 0.0).joules == {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_GPU_COUNTER = "nvml:"  # how the names of GPUs' counters begin; the rest names the one GPU
 _SECONDS_LOST = 1.0  # an attempt is measured from a moment before its wall time begins to one after it ends
 
 
@@ -31,13 +32,14 @@ class SpentEnergy:
             earlier: their energy; None if there are none.
 
         Returns:
-            Both, counter by counter; not complete if one of the two has no reading.
+            Both, counter by counter; complete only if both were measured by the same counters. Another GPU than before
+            has a counter of its own in place of the earlier one's: their number counts, not which ones they are.
         """
         if earlier is None:
             return self
         names = earlier.joules.keys() | self.joules.keys()
         joules = {name: earlier.joules.get(name, 0.0) + self.joules.get(name, 0.0) for name in sorted(names)}
-        known = bool(earlier.joules) and bool(self.joules)
+        known = bool(self.joules) and _measured(earlier) == _measured(self)
         seconds = sum(each.seconds for each in (earlier, self) if each.joules)
         return SpentEnergy(joules, seconds, known and earlier.complete and self.complete)
 
@@ -69,6 +71,12 @@ def stored_energy(made: Mapping[str, Any], status: str, wall_seconds: float) -> 
     seconds = float(found["seconds"]) if _known(found.get("seconds")) else 0.0
     measured = status != "running" and seconds + _SECONDS_LOST >= wall_seconds
     return SpentEnergy(joules, seconds, measured and "incomplete" not in found)
+
+
+def _measured(spent: SpentEnergy) -> tuple[set[str], int]:
+    """What was measured: the counters of processors by name, which say what they measure, and the number of GPUs."""
+    processors = {name for name in spent.joules if not name.startswith(_GPU_COUNTER)}
+    return processors, len(spent.joules) - len(processors)
 
 
 def _known(value: Any) -> bool:
