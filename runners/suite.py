@@ -22,7 +22,7 @@ from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_given
 from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import EarlierAttempts, earlier_attempts
+from nasbench.runners.search.rows import EarlierAttempts, earlier_attempts, stored_command
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
@@ -213,7 +213,10 @@ def run_plans(
         stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in stored.plans if plan.run not in stored.complete]
         # As many searches share the devices.
-        todo = [plan.among(jobs, min(jobs, len(todo))).reusing(cache_files) for plan in todo]
+        todo = [
+            plan.among(jobs, min(jobs, len(todo))).reusing(stored.began_with.get(plan.run, cache_files))
+            for plan in todo
+        ]
         for plan in todo:
             if plan.config.keep_best and plan.run not in stored.earlier:
                 require_no_model(incumbent_path(path, plan.run))
@@ -270,6 +273,8 @@ class _Stored(NamedTuple):
         rows: id -> rows so far, of the planned runs that are not complete.
         earlier: id -> what earlier attempts spent beyond these rows, of those of them that are in the file.
         measured: id -> latencies that the run measured so far, for a limit on the latency.
+        began_with: id -> other results files whose scores the run might reuse when it began, of those of them that are in
+            the file. Other files hold for the attempt for which they are named.
     """
 
     exists: bool
@@ -278,6 +283,7 @@ class _Stored(NamedTuple):
     rows: dict[str, list[Row]]
     earlier: dict[str, EarlierAttempts]
     measured: dict[str, list[Mapping[str, Any]]]
+    began_with: dict[str, tuple[str, ...]]
 
 
 def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) -> _Stored:
@@ -289,19 +295,21 @@ def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) 
     try:
         results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
-        return _Stored(False, list(plans), set(), {}, {}, {})
+        return _Stored(False, list(plans), set(), {}, {}, {}, {})
     runs = results.runs()
     plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
     todo = {plan.run for plan in plans} - complete
-    earlier = {row["run"]: earlier_attempts(row) for row in runs.to_dict("records") if row["run"] in todo}
+    begun = [row for row in runs.to_dict("records") if row["run"] in todo]
+    earlier = {row["run"]: earlier_attempts(row) for row in begun}
+    began_with = {row["run"]: stored_command(row, runs_per_device=1).cache_files for row in begun}
     rows = {run: results.children_of(run) for run in todo}
     sources = {plan.latency_source: plan.run for plan in plans if plan.run in todo and plan.latency_meter is not None}
     measured: dict[str, list[Mapping[str, Any]]] = {run: [] for run in sources.values()}
     for row in results.measurements().to_dict("records") if sources else ():
         if row["source"] in sources:
             measured[sources[row["source"]]].append({str(name): value for name, value in row.items()})
-    return _Stored(True, plans, complete, rows, earlier, measured)
+    return _Stored(True, plans, complete, rows, earlier, measured, began_with)
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:

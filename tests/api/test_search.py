@@ -199,6 +199,21 @@ def test_a_run_whose_cache_is_gone_is_resumed_only_where_that_is_said(tiny, tmp_
     assert charged > 0
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_cache_that_is_chosen_on_resuming_holds_for_that_attempt_alone(tiny, tmp_path, other):
+    """Rule: without the option, a run reuses the scores of the files with which it began."""
+    tiny(output=tmp_path / "there.h5")
+    tiny(output=tmp_path / "other.h5", seed=9)
+    tiny(cache=[tmp_path / "there.h5"], cached="free", final="none", callbacks=stop_after(2))
+    chosen = [tmp_path / "other.h5"] if other else []
+    (stopped,) = nasbench.resume(tmp_path / "a.h5", cache=chosen, callbacks=stop_after(2), progress=False)
+    assert (stopped.status, cached_and_charged(stopped)[0]) == ("interrupted", 2)
+    before = len(stopped.frame("search"))
+    (resumed,) = nasbench.resume(tmp_path / "a.h5", progress=False)
+    assert (resumed.status, cached_and_charged(resumed)[0]) == ("complete", 2 + 6 - before)
+    assert before < 6
+
+
 def test_runs_of_one_file_keep_their_own_caches(tiny, tmp_path):
     tiny(output=tmp_path / "there.h5")
     given = {"cached": "free", "final": "none", "callbacks": stop_after(2)}
