@@ -17,6 +17,7 @@ import numpy as np
 from nasbench.analysis.comparison.sharing import once
 from nasbench.errors import InputError
 from nasbench.scores import judged_by
+from nasbench.store.format.budgets import several_budgets
 from nasbench.store.format.schema import TABLE
 from nasbench.texts import json_object
 
@@ -270,7 +271,7 @@ def _protocol(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 
 
 def _budget(_: pd.DataFrame, runs: pd.DataFrame) -> str:
-    return _several(runs["budget"])
+    return " / ".join(several_budgets(runs["budget"].unique()))
 
 
 def _data(_: pd.DataFrame, runs: pd.DataFrame) -> str:
@@ -535,7 +536,8 @@ def budgets_note(runs: pd.DataFrame) -> str:
     Returns:
         A sentence; "" for one budget.
     """
-    several = _several(runs.loc[(runs["strategy"] != TABLE) & (runs["budget"] != ""), "budget"])
+    searches = runs.loc[(runs["strategy"] != TABLE) & (runs["budget"] != ""), "budget"]
+    several = " / ".join(several_budgets(searches.unique()))
     return f"Different budgets: {several}." if several else ""
 
 

@@ -202,7 +202,7 @@ class Command:
     Args:
         jobs: searches at the same time of the command for which `runs_per_device` was given, >= 1; 0: not known yet.
         runs_at_once: searches that share the devices now, >= 1; 0: as many as `runs_per_device` says.
-        cache_files: other results files whose scores may be reused, as absolute paths.
+        cache_files: other results files whose scores the run might reuse when it began, as absolute paths.
         reuses_others: whether scores of other runs in the results file may be reused.
     """
 
@@ -272,10 +272,17 @@ class SearchPlan:
             InputError: when its warm start has fewer candidates than children, which stored runs may have.
         """
         require_pool(parse_warm_start(self.config.warm_start))
-        return replace(self, run=self.ids[0])
+        plan = self._with_budget(self.budget.text)
+        return replace(plan, run=plan.ids[0])
+
+    def _with_budget(self, text: str) -> SearchPlan:
+        """Return the plan with another spelling of its budget in its configuration, which takes part in the id."""
+        return replace(self, config=self.config.model_copy(update={"budget": text}))
 
     def as_stored(self, stored: Collection[str]) -> SearchPlan:
         """Return the plan with the id under which a file holds its search, or unchanged if the file does not.
+
+        Earlier versions stored the budget as it was given, and each spelling of it had an id of its own.
 
         Args:
             stored: ids of the file's runs.
@@ -283,7 +290,14 @@ class SearchPlan:
         Returns:
             This plan with the stored id, or this plan unchanged.
         """
-        return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
+        if self.run in stored or not stored:
+            return self
+        for text in dict.fromkeys([self.config.budget, *self.budget.spellings]):
+            plan = self._with_budget(text)
+            for run in plan.ids:
+                if run in stored:
+                    return replace(plan, run=run)
+        return self
 
     def among(self, jobs: int, at_once: int) -> SearchPlan:
         """Return the plan as one of searches that run at the same time.

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.comparison.checks import CHECKS, REPLAYED, check_comparable, check_tables, fairness
+from nasbench.analysis.comparison.checks import CHECKS, REPLAYED, _budget, check_comparable, check_tables, fairness
 from nasbench.analysis.pareto.objectives import objective_points
 from nasbench.analysis.pareto.pareto import pareto_front
 from nasbench.analysis.statistics.table_statistics import architecture_means
 from nasbench.errors import InputError
+from nasbench.store.format.budgets import several_budgets
 
 
 @pytest.fixture
@@ -118,6 +119,17 @@ def test_several_failures_are_named_together(fair):
         InputError, match=r"differ in budget: .*; baseline: No random.*--allow budget --allow baseline$"
     ):
         check_comparable(frame, runs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1 gpu-hours", "60gpu-minutes"), ("9 children", "9.0children"), ("1 h", "60 min")]
+)
+def test_spellings_of_one_budget_do_not_differ(one, other):
+    texts = pd.Series([one, other, one])
+    assert several_budgets(texts) == []
+    assert several_budgets([one, other, "unknown"]) != []
+    assert _budget(pd.DataFrame(), pd.DataFrame({"budget": texts})) == ""
+    assert "7 usd" in _budget(pd.DataFrame(), pd.DataFrame({"budget": [one, "7 usd"]}))
 
 
 def test_a_budget_of_children_does_not_ask_for_the_searchers_time(fair):

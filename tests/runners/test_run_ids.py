@@ -147,4 +147,39 @@ def test_device_hours_and_gpu_hours_are_the_same_run(unit):
         plan_search(SearchConfig.model_validate({**config, "budget": f"2 {kind}-{unit}"})) for kind in ("gpu", "device")
     )
     assert gpu == device
-    assert device.budget.text == device.config.budget == f"2 gpu-{unit}"
+    assert device.config.budget == f"2 gpu-{unit}"  # as stored by earlier versions
+    assert device.budget.text == device.as_new().config.budget == f"2 gpu-{unit.removesuffix('s')}s"
+
+
+SPELLINGS = {
+    "3 children": ("3children", "3.0 children", " 3  Children"),
+    "1 child": ("1 children", "1.0child"),
+    "2 gpu-hours": ("2gpu-hours", "2.0 gpu-hour", "2 device-hours"),
+    "0.5 usd": ("0.50 usd", ".5USD", "5e-1 usd"),
+    "2 h": ("2 hours", "2h", "2.0 hour"),
+    "10 min": ("10 minutes", "1e1min"),
+    "90 s": ("90 seconds", "90.0s"),
+}
+
+
+@pytest.mark.parametrize(("usual", "others"), SPELLINGS.items())
+def test_spellings_of_a_budget_are_one_run(usual, others):
+    new = tiny_plan(budget=usual, price="1").as_new()
+    for other in others:
+        plan = tiny_plan(budget=other, price="1")
+        assert (plan.as_new().run, plan.as_new().config.budget, plan.budget.text) == (new.run, usual, usual)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [("3children", "3 children"), ("3.0 children", "3children"), ("60 min", "1 h"), ("2.0h", "2 h")],
+)
+def test_a_stored_spelling_of_a_budget_keeps_its_id(stored, asked):
+    """Earlier versions stored the text as it was given; its run goes on under its id, and can be resumed."""
+    old, new = tiny_plan(budget=stored, executor="local"), tiny_plan(budget=asked, executor="local").as_new()
+    assert new.run != old.run
+    found = new.as_stored({old.run})
+    assert (found.run, found.config.budget) == (old.run, stored)
+    assert plan_stored(found.config, found.run).run == old.run
+    assert new.as_stored({old.run, new.run}).run == new.run
+    assert new.as_stored({"0" * 12}) == new
