@@ -34,8 +34,9 @@ class LocalExecutor(Executor):
     """Trains children in one spawned single-worker pool per slot; the death of a worker affects only its own child.
 
     A child whose worker dies is tried again up to `retries` times; then its status is "failed". A worker that has not
-    ended after its child's time-out and a grace period is killed, and the child's status is "timed_out". All lost
-    seconds are charged.
+    ended after its child's time-out and a grace period is killed, and the child's status is "timed_out". All seconds
+    that it lost are charged from the moment at which its worker had started up: as for a child that ends as usual, the
+    start of the process and its import of torch are not. (A first child's reading of its data is, if it is lost.)
 
     Args:
         options: options of the executor.
@@ -129,6 +130,7 @@ class _Slot:
         self.future: Future[Evaluation] | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
+        self._ready: Future[float] | None = None  # when the worker had imported torch, on the machine's monotonic clock
         self._kernels: Kernels = "fast"
         self._started = 0.0
 
@@ -151,6 +153,7 @@ class _Slot:
             )
             with spawn_environment(kernels):
                 self._pid = self._pool.submit(os.getpid)
+                self._ready = self._pool.submit(_imported)
             self._kernels = kernels
         return self._pool.submit(_evaluate, child, self.device, self.share)
 
@@ -167,9 +170,16 @@ class _Slot:
         """Replace the worker, and return the job with its lost seconds."""
         assert self.job is not None
         job = self.job
-        job.lost_seconds += time.monotonic() - self._started
+        job.lost_seconds += self._held_seconds()
         self.kill()
         return job
+
+    def _held_seconds(self) -> float:
+        """Seconds for which the worker has had the child, without those in which it started up."""
+        ready = self._ready
+        if ready is None or not ready.done() or ready.cancelled() or ready.exception() is not None:
+            return 0.0
+        return time.monotonic() - max(self._started, ready.result())
 
     def give_up(self, status: Status, error: str) -> tuple[int, Evaluation]:
         """End the job without a score; the seconds of all its attempts are charged."""
@@ -191,11 +201,18 @@ class _Slot:
             with contextlib.suppress(BrokenProcessPool, ProcessLookupError):  # dead already
                 os.kill(self._pid.result(timeout=60), signal.SIGKILL)
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._pid = None
+        self._pool = self._pid = self._ready = None
 
 
 def _without_score(job: _Job, device: str, share: float, status: Status, error: str) -> tuple[int, Evaluation]:
     return job.ticket, without_score(status, error, job.lost_seconds, device, share)
+
+
+def _imported() -> float:
+    """Import what trains children, and tell when that was done: Linux has one monotonic clock for all processes."""
+    import nasbench.training.evaluate  # noqa: F401
+
+    return time.monotonic()
 
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:

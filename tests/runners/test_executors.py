@@ -33,6 +33,13 @@ def worker_pid(executor: LocalExecutor, slot: int = 0) -> int:
     return pid.result(timeout=60)
 
 
+def await_start(executor: LocalExecutor, slot: int = 0) -> None:
+    """Wait until a worker has started up: from then on its child is charged."""
+    ready = executor._slots[slot]._ready
+    assert ready is not None
+    ready.result(timeout=60)
+
+
 def collect(executor, count):
     ended = []
     while len(ended) < count:
@@ -95,6 +102,7 @@ def test_a_killed_worker_is_replaced_and_its_child_tried_again():
     with LocalExecutor(ExecutorOptions()) as executor:
         executor.submit(0, child(0, epochs=400))
         first = worker_pid(executor)
+        await_start(executor)
         time.sleep(0.5)
         os.kill(first, signal.SIGKILL)
         [(ticket, evaluation)] = executor.wait()
@@ -114,6 +122,7 @@ def test_a_child_whose_worker_always_dies_comes_back_as_failed_with_its_cost():
                 while (future := executor._slots[0]._pid) is None or future.result(timeout=60) == killed:
                     time.sleep(0.02)  # the executor is replacing the worker
                 killed = future.result(timeout=60)
+                await_start(executor)
                 time.sleep(0.3)
                 os.kill(killed, signal.SIGKILL)
 
@@ -234,12 +243,28 @@ def test_a_dropped_child_that_had_just_ended_keeps_its_score():
     assert evaluation.val_acc > 0
 
 
+def test_the_start_of_a_worker_is_not_charged_to_a_dropped_child():
+    """As for a child that ends as usual."""
+    with LocalExecutor(ExecutorOptions()) as executor:
+        began = time.monotonic()
+        executor.submit(0, child(0, epochs=100_000))
+        await_start(executor)
+        started = time.monotonic()
+        ((_, evaluation),) = executor.drop()
+        assert started - began > 0.2
+        assert evaluation.device_seconds <= time.monotonic() - started + 0.1
+        executor.submit(1, child(0, epochs=100_000))
+        worker_pid(executor)
+        assert dict(executor.drop())[1].device_seconds == 0.0  # it had not imported torch yet
+
+
 @pytest.mark.slow
 def test_dropped_children_say_how_long_they_held_their_device():
     with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
         for ticket in range(3):
             executor.submit(ticket, child(ticket, epochs=10_000))
-        worker_pid(executor, 0), worker_pid(executor, 1)
+        await_start(executor, 0)
+        await_start(executor, 1)
         time.sleep(0.5)
         ended = executor.drop()
         assert [ticket for ticket, _ in ended] == [0, 1]  # the third was queued and held nothing

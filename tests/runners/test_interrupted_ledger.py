@@ -150,9 +150,9 @@ def test_ctrl_c_while_worker_processes_train(tmp_path):
     pressed: list[float] = []
 
     def press() -> None:
-        while any(slot.future is None or not slot.future.running() for slot in executor._slots):
+        while any(slot._ready is None or not slot._ready.done() for slot in executor._slots):
             time.sleep(0.01)
-        began.extend(slot._started for slot in executor._slots)
+        began.extend(max(slot._started, slot._ready.result()) for slot in executor._slots if slot._ready is not None)
         time.sleep(1.0)
         pressed.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
