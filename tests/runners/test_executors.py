@@ -173,7 +173,7 @@ def test_a_worker_that_does_not_end_in_time_is_killed():
 def test_closing_from_another_thread_ends_the_wait():
     executor = LocalExecutor(ExecutorOptions())
     executor.submit(0, child(0, epochs=100_000))
-    worker_pid(executor)
+    await_start(executor)
     closer = threading.Timer(0.3, executor.close)
     closer.start()
     assert executor.wait() == []
