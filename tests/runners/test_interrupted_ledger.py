@@ -168,7 +168,7 @@ def test_ctrl_c_while_worker_processes_train(tmp_path):
 
 
 class StopsLater(Progress):
-    """Presses Ctrl-C when this many children have been shown."""
+    """Presses Ctrl-C when this many children have been shown, three seconds later: workers beside it have started up."""
 
     def __init__(self, children: int) -> None:
         super().__init__("stops")
@@ -178,6 +178,7 @@ class StopsLater(Progress):
         super().child(*arguments, **options)
         self._left -= 1
         if self._left == 0:
+            time.sleep(3.0)
             raise KeyboardInterrupt
 
 
