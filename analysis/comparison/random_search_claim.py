@@ -21,7 +21,7 @@ from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.inference.intervals import LEVEL
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
-from nasbench.analysis.inference.verdicts import DIFFERS, EQUIVALENT, comparison_text
+from nasbench.analysis.inference.verdicts import DIFFERS, EQUIVALENT, comparison_text, disagreement
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
@@ -218,6 +218,8 @@ def verdict(table: pd.DataFrame) -> list[str]:
 def _ruling(row: dict[Any, Any]) -> str:
     """What a comparison means for the claim that random search is slightly worse."""
     if row["finding"] == DIFFERS:
+        if disagreement(row["improvement"] - 0.5, row["difference"]):
+            return ": so nothing is said of the claim"
         return ": the claim is supported" if row["improvement"] > 0.5 else ": the claim is contradicted"
     return ": random is as good" if row["finding"] == EQUIVALENT else ""
 

@@ -146,8 +146,8 @@ def budget_to_target(
 
     Returns:
         strategy, table, run, seed, by, unit (name of that of device time), measure, target, spent (> 0), reached
-        (False: censored), horizon (up to which all runs of the table were watched: the budget, or without one what the
-        run that spent least had spent). What was reached beyond the budget does not count.
+        (False: censored), horizon (up to which all runs of the table were watched: the budget, or less where a run was
+        interrupted before it reached the target; without a budget what the run that spent least had spent). What was reached beyond the budget does not count.
 
     Raises:
         InputError: for a target outside [0, 1], another measure, unknown spending, or an incumbent without test score.
@@ -177,8 +177,10 @@ def budget_to_target(
         spent=np.where(reached, first.to_numpy(dtype=float), ends.to_numpy(dtype=float)),
         reached=reached,
     )
-    shared = ends.groupby(tables).min()
-    return result.assign(horizon=result["table"].map({**shared, **budgets}))
+    # What a run had found when it reached the target is known, wherever it stopped after that.
+    limit = tables.map(budgets).astype(float)
+    watched = ends.mask(pd.Series(reached, ends.index) & limit.notna(), limit)
+    return result.assign(horizon=result["table"].map(watched.groupby(tables).min()))
 
 
 def budgets_of(tables: pd.Series[str], budget: TableBudgets) -> dict[str, float]:

@@ -187,7 +187,7 @@ def seeds_needed(
     """Compute the number of seeds per strategy with which Welch's test finds a difference with a given probability.
 
     Args:
-        difference: the difference to find, as a fraction in (-1, 1), not 0.
+        difference: the difference to find, not 0; of accuracies a fraction in (-1, 1).
         spreads: standard deviations of the scores of both strategies.
         power: the probability, in (alpha, 1).
         alpha: level of one test, in (0, 1).
@@ -202,11 +202,13 @@ def seeds_needed(
     Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; see `power_of` for the
     formula.
     """
-    if difference == 0 or not abs(difference) < 1:  # a whole accuracy is no difference: percentage points were meant
+    if judged_by().is_accuracy and (difference == 0 or not abs(difference) < 1):  # percentage points were meant
         raise InputError(
             "the difference to find is a fraction between -1 and 1 other than 0, e.g. 0.005 for half a point; got "
             f"{difference:g}"
         )
+    if difference == 0 or not math.isfinite(difference):
+        raise InputError(f"the difference to find is a number other than 0, in the score's unit; got {difference:g}")
     if not max(spreads) > 0:
         raise InputError("scores without spread: every difference shows at once, so that no number of seeds follows")
 

@@ -53,6 +53,7 @@ def comparison_text(row: Mapping[str, Any]) -> str:
     within, doubt = within_text(row), _doubt(row["uneven_skew"])
     if found == DIFFERS:
         word = "better" if row["improvement"] > 0.5 else "worse"
+        doubt += disagreement(row["improvement"] - 0.5, row["difference"])
         small = f"; {within})" if row["tost_p_holm"] < SIGNIFICANT else ""
         return (
             f"differs, {word} ({tested}; better in {row['improvement']:.0%} of pairs, {row['magnitude']} effect{small})"
@@ -61,6 +62,24 @@ def comparison_text(row: Mapping[str, Any]) -> str:
     if found == EQUIVALENT:
         return f"{within}, {apart}, {n}){doubt}"
     return f"not shown to differ ({tested}); {detectable_text(row['detectable'])}{doubt}"
+
+
+def disagreement(by_ranks: float, difference: float) -> str:
+    """Say that ranks and means of two strategies point in different directions.
+
+    Args:
+        by_ranks: > 0 where the first strategy is better by ranks, < 0 where the second is.
+        difference: difference of the means of oriented scores, first - second.
+
+    Returns:
+        The end of a sentence; "" where they agree, or one of them is 0.
+    """
+    if not by_ranks * difference < 0:
+        return ""
+    return (
+        "; the means say the opposite: the test compares runs by rank, and a few runs, e.g. failed ones, decide a mean. Look at "
+        "the runs before you conclude anything"
+    )
 
 
 def _doubt(ratio: float) -> str:

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
+_OF_VALIDATION = frozenset({"val_acc", "val_acc_best", "val_loss", "train_acc", "train_loss", "reward"})
+_OF_TRAININGS = _OF_VALIDATION | {
+    "test_acc",
+    "test_loss",
+    "epochs",
+    "device_seconds",
+    "train_seconds",
+    "eval_seconds",
+    "gpu_hours",
+    "usd",
+}
 LEAST_FOR_INTERVALS = 20  # architectures, by measured coverage
 TOP = 0.1
 MOST_VECTORS = 2000
@@ -97,6 +108,9 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
 def architecture_values(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Mean of numeric columns of each architecture, over its children with status ok.
 
+    Validation scores are those of searches and of complete tables: final trainings of a search are of architectures that it
+    chose by their score.
+
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), with further columns of measured quantities if wanted.
         names: two or more columns of numbers.
@@ -105,16 +119,33 @@ def architecture_values(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
         hash, then the columns; only architectures of which all are known.
 
     Raises:
-        InputError: when a column does not exist or holds no numbers, or fewer than two are named.
+        InputError: when a column does not exist or holds no numbers, fewer than two are named, or the children are of
+            several protocols or data sets and a column depends on these.
     """
-    require_columns(frame, ("hash", "status", *names), "the children")
+    require_columns(frame, ("hash", "status", "stage", "strategy", "fingerprint", "data", *names), "the children")
     texts = [name for name in names if frame[name].dtype.kind not in "iuf"]
     if texts or len(set(names)) < 2:
         raise InputError(f"rank correlations need two or more different columns of numbers; got {', '.join(names)}")
     whole = whole_trainings(frame)
     rows = whole[whole["status"] == "ok"]
-    means: pd.DataFrame = rows.groupby("hash", sort=False)[list(names)].mean().dropna()
+    if trained := [name for name in names if name in _OF_TRAININGS]:
+        _require_one_protocol(rows, trained)
+    values = rows[["hash", *names]].copy()
+    first = [name for name in names if name in _OF_VALIDATION]
+    values.loc[~rows.index.isin(_first_trained(rows).index), first] = np.nan
+    means: pd.DataFrame = values.groupby("hash", sort=False)[list(names)].mean().dropna()
     return means.reset_index()
+
+
+def _require_one_protocol(rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """Refuse a mean over protocols or data sets, which is the score of no training."""
+    kinds = sorted({f"{data} ({fingerprint})" for data, fingerprint in zip(rows["data"], rows["fingerprint"])})
+    if len(kinds) > 1:
+        raise InputError(
+            f"{', '.join(names)}: these children are of {len(kinds)} data sets or protocols, and a mean over them is the score of no "
+            f'training: {", ".join(kinds[:4])}{", ..." if len(kinds) > 4 else ""}; select one, e.g. --where "fingerprint == '
+            f"'{rows['fingerprint'].iloc[0]}'\""
+        )
 
 
 def _first_trained(rows: pd.DataFrame) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def ranks_over_budget(
         `ranks.average_ranks` over several; no rows for a part at which some strategy has no score.
 
     Raises:
-        InputError: for a part outside (0, 1], another measure, or an incumbent without a test score.
+        InputError: for a part outside (0, 1], another measure, unknown spending, or an incumbent without a test score.
     """
     require_columns(runs, ("run", "strategy", "seed", "space", "data"), "the runs")
     if measure not in ("val_acc", "test_acc") or not all(0 < part <= 1 for part in parts):
@@ -49,6 +49,11 @@ def ranks_over_budget(
             f"ranks over the budget are of val_acc or test_acc at parts in (0, 1], got {measure!r}, {list(parts)}"
         )
     course = trajectories(frame, runs, by)
+    if course["spent"].isna().any():
+        raise InputError(
+            f"what some of these runs spent in {by.replace('_', '-')} is not known, so that they have no rank at a part of the "
+            "budget; take --by children, or leave them out"
+        )
     table = (runs["space"] + ", " + runs["data"]).set_axis(runs["run"])
     if measure == "test_acc":
         require_tested(course, runs)

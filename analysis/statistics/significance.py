@@ -24,6 +24,7 @@ from nasbench.analysis.inference.verdicts import (
     EQUIVALENT,
     comparison_text,
     detectable_text,
+    disagreement,
     holm_text,
     interval_text,
     p_text,
@@ -197,7 +198,8 @@ def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     if not row["p_holm"] < SIGNIFICANT:
         least = f"; the least p of {row['n']} {what} is {row['least_p']:.2g}" if row["least_p"] >= SIGNIFICANT else ""
         return f"{names}: not shown to differ ({effect}); {detectable_text(row['detectable'])}{least}"
-    return f"{names}: differs, {'better' if row['rank_biserial'] > 0 else 'worse'} ({effect})"
+    opposed = disagreement(row["rank_biserial"], row["difference"])
+    return f"{names}: differs, {'better' if row['rank_biserial'] > 0 else 'worse'} ({effect}){opposed}"
 
 
 def draw_improvement(data: pd.DataFrame, ax: Axes) -> None:

@@ -26,7 +26,8 @@ class RunsLeft(NamedTuple):
 
     Attributes:
         runs: the runs.
-        note: a sentence on runs that are left out because they have no children; "" if there are none.
+        note: what to say of runs that a condition on children leaves out, because it holds for none of theirs, or they have
+            none; "" if there are no such runs.
     """
 
     runs: pd.DataFrame
@@ -51,13 +52,27 @@ def runs_left(runs: pd.DataFrame, where: str | None, chosen: Collection[str], be
     if where is None:
         return RunsLeft(runs, "")
     kept, empty = runs["run"].isin(set(chosen)), ~runs["run"].isin(set(begun))
-    if not empty.any():
-        return RunsLeft(runs[kept], "")
+    if kept.all():
+        return RunsLeft(runs, "")
     of_run = runs[list(_OF_RUNS.values())].rename(columns={theirs: ours for ours, theirs in _OF_RUNS.items()})
     try:
         condition = parse_condition(where, kinds_of(of_run))
     except ExpressionError:  # it has columns of children
-        count = int(empty.sum())
-        are = "1 run without children is" if count == 1 else f"{count} runs without children are"
-        return RunsLeft(runs[kept], f"{are} left out: the condition is on what children have, and they chose nothing.")
+        return RunsLeft(runs[kept], _left_out(runs[~kept & ~empty], int(empty.sum())))
     return RunsLeft(runs[kept | (empty & np.asarray(rows_that_hold(of_run, condition)))], "")
+
+
+def _left_out(unfit: pd.DataFrame, empty: int) -> str:
+    """Say how many runs are left out by a condition on children: with none that fits it, and without any."""
+    said = []
+    if count := len(unfit):
+        of = ", ".join(dict.fromkeys(unfit["strategy"].astype(str)))
+        are = f"1 run ({of}) is" if count == 1 else f"{count} runs ({of}) are"
+        said.append(
+            f"{are} left out: the condition holds for none of their children. If these failed, what is left are the runs "
+            "that went well, and comparing them flatters their strategy."
+        )
+    if empty:
+        are = "1 run without children is" if empty == 1 else f"{empty} runs without children are"
+        said.append(f"{are} left out: the condition is on what children have, and they chose nothing.")
+    return " ".join(said)

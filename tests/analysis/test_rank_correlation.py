@@ -9,6 +9,7 @@ from scipy import stats
 
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.rank_correlation import (
+    architecture_values,
     draw_rank_correlation,
     protocol_scores,
     rank_correlations,
@@ -144,3 +145,26 @@ def test_tables_of_final_rows_have_seeds_and_a_validation_too(trained):
     assert protocol_scores(table).columns.tolist() == ["hash", "cheap test", "cheap validation"]
     searched = table.assign(strategy="random")  # here the final rows are second looks at what a search had chosen
     assert seed_scores(searched).columns.tolist() == ["hash"]
+
+
+def test_scores_of_several_protocols_are_not_averaged(trained):
+    """Neither is their mean a score, nor do all architectures have the same ones in it."""
+    with pytest.raises(
+        InputError, match="of 2 data sets or protocols, and a mean over them is the score of no training"
+    ):
+        architecture_values(trained, ["val_acc", "params"])
+    other = trained[trained["protocol"] == "cheap"]
+    other = pd.concat([other, other.assign(data="cifar100")], ignore_index=True)
+    with pytest.raises(InputError, match="cifar100"):
+        architecture_values(other, ["val_acc", "params"])
+    assert len(architecture_values(trained, ["mult_adds", "params"])) == 60  # which no training decides
+    cheap = architecture_values(trained[trained["protocol"] == "cheap"], ["val_acc", "params"])
+    by_hand = trained[trained["protocol"] == "cheap"].groupby("hash")["val_acc"].mean()
+    assert cheap.set_index("hash")["val_acc"].to_dict() == pytest.approx(by_hand.to_dict())
+
+
+def test_validation_scores_of_final_trainings_are_of_chosen_architectures(trained):
+    cheap = trained[trained["protocol"] == "cheap"]
+    finals = cheap[cheap["seed"] == 0].assign(stage="final", seed=9, val_acc=0.0)
+    both = architecture_values(pd.concat([cheap, finals], ignore_index=True), ["val_acc", "params"])
+    pd.testing.assert_frame_equal(both, architecture_values(cheap, ["val_acc", "params"]))

@@ -110,3 +110,12 @@ def test_bad_parts_are_one_clear_line(make):
     frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=2, children=3)
     with pytest.raises(InputError, match=r"parts in \(0, 1\], got 'val_acc', \[2\]"):
         ranks_over_budget(frame, runs, parts=(2,))
+
+
+def test_unknown_spending_gives_no_rank(make):
+    """It was taken for a score of 0."""
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=5, children=6)
+    frame.loc[frame["strategy"] == "ppo", "spent_gpu_hours"] = float("nan")
+    with pytest.raises(InputError, match="what some of these runs spent in gpu-hours is not known"):
+        ranks_over_budget(frame, runs)
+    assert len(ranks_over_budget(frame, runs, "children"))

@@ -67,6 +67,10 @@ def test_an_unfinished_run_is_watched_until_it_stopped_within_the_budget(make):
     rows = budget_to_target(*searches(make, TWO, **stopped), 0.99, budget=4.0)
     assert rows["spent"].tolist() == [3, 4]
     assert not rows["reached"].any()
+    assert rows["horizon"].tolist() == [3, 3]  # of the first run nothing is known beyond 3 of the 4 hours
+    seen = budget_to_target(*searches(make, TWO, **stopped), 0.9, budget=4.0)
+    assert seen["reached"].tolist() == [True, False]
+    assert seen["horizon"].tolist() == [4, 4]  # what it had found when it stopped is known for good
 
 
 def test_each_table_has_its_own_horizon_target_and_runs(make):

@@ -14,11 +14,12 @@ from nasbench.analysis.statistics.saturation import saturation_note
 from nasbench.analysis.statistics.speedup import speedups
 from nasbench.analysis.statistics.targets import budget_to_target, target_summary
 from nasbench.errors import InputError
+from nasbench.scores import LOWER, Score, judging
 
 
 def scores_of(groups: dict[str, list[float]]) -> pd.DataFrame:
     rows = [(name, "t", score) for name, values in groups.items() for score in values]
-    return pd.DataFrame(rows, columns=["strategy", "table", "score"])
+    return pd.DataFrame(rows, columns=["strategy", "table", "score"]).assign(scored=True)
 
 
 def test_seeds_of_equal_spreads_are_statsmodels():
@@ -139,9 +140,22 @@ def test_without_random_search_there_is_no_score_to_reach(make):
 
 
 def test_a_saturated_table_is_named():
-    full = scores_of({"random": [0.95, 0.95, 0.9], "ppo": [0.95, 0.95, 0.95], "pnas": [0.9, 0.91, 0.95]})
+    several = {"random": [0.95, 0.95, 0.9, 0.95, 0.8], "ppo": [0.95] * 5, "pnas": [0.9, 0.91, 0.95, 0.8, 0.7]}
+    full = scores_of(several)
     said = saturation_note(full)
     assert said.startswith(
-        "t looks saturated: most runs end with 0.9500, the best score of these runs (random 67%, ppo 100%)"
+        "t looks saturated: most runs end with 0.9500, the best score of these runs (random 3 of 5, ppo 5 of 5)"
     )
     assert saturation_note(full[full["strategy"] != "ppo"]) == ""
+    assert saturation_note(full.groupby("strategy").head(4)) == ""  # too few runs to say it
+    assert saturation_note(full.assign(score=0.0, scored=False)) == ""  # every run failed: no score is shared
+
+
+def test_a_loss_may_differ_by_more_than_one():
+    scores = scores_of({"random": [5.0, 6.0, 7.0, 4.0, 8.0], "ppo": [1.0, 2.0, 3.0, 1.5, 2.5]})
+    with judging(Score("val_loss", "test_loss", "nats", LOWER)):
+        assert sample_sizes(scores, 1.5)["seeds"].iloc[0] >= 2
+        with pytest.raises(InputError, match="a number other than 0"):
+            sample_sizes(scores, 0.0)
+    with pytest.raises(InputError, match="a fraction between -1 and 1"):
+        sample_sizes(scores, 1.5)
