@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.executor_options import executor_options, require_executor
+from nasbench.cli.going_on import resume_command
 from nasbench.cli.options import (
     completing,
     data_option,
@@ -350,7 +351,7 @@ def run_into(
         except KeyboardInterrupt as interrupt:
             # resume knows the searches that have begun
             also = "" if len(plans) == 1 else " (the searches that have begun), or with the same command (all)"
-            how = f"Go on with: nasbench resume {shlex.quote(str(path))}{also}"
+            how = f"Go on with: {resume_command(path, plans)}{also}"
             click.echo(f"interrupted; nothing is lost. {how}", err=True)
             raise explained(interrupt) from None
     summarize(path, [plan.run for plan in plans], offers_baseline)

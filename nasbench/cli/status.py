@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -38,12 +40,12 @@ def status(file: str, watch: float, form: str) -> None:
         if form == "json":
             click.echo(json.dumps(found.as_dict()))
         else:
-            _print(found)
+            _print(found, file)
         if not (watch and wait_while_read(watch)):
             return
 
 
-def _print(found: FileStatus) -> None:
+def _print(found: FileStatus, file: str) -> None:
     from nasbench.cli.options import print_table
     from nasbench.costs.units import DEVICE_HOURS
 
@@ -64,7 +66,7 @@ def _print(found: FileStatus) -> None:
         "best",
     )
     print_table(head, [_row(run) for run in found.runs])
-    click.echo(_who(found.writer))
+    click.echo(_who(found.writer, file, found.runs))
 
 
 def _row(run: RunStatus) -> tuple[str, ...]:
@@ -99,12 +101,21 @@ def _children(run: RunStatus) -> str:
     return f"{run.children} ({run.stopped_early} stopped early, {run.continued} continue others)"
 
 
-def _who(writer: Writer | None) -> str:
+def _who(writer: Writer | None, file: str, runs: Sequence[RunStatus]) -> str:
     if writer is None:
         return "no process writes this file"
     where = f"process {writer.pid} on {writer.host}, since {writer.since}"
     if writer.alive is None:
         return f"written by {where}; this host cannot find out whether it is alive"
     if not writer.alive:
-        return f"its writer is gone ({where}); go on with: nasbench resume"
+        return f"its writer is gone ({where}); go on with: {_resume(file, runs)}"
     return f"written by {where}"
+
+
+def _resume(file: str, runs: Sequence[RunStatus]) -> str:
+    """The command that resumes runs; of a strategy in a file, results know the name but not the folder."""
+    from nasbench.runners.strategies.source_files import names_a_file
+
+    own = dict.fromkeys(run.strategy for run in runs if run.state != "complete" and names_a_file(run.strategy))
+    words = ["nasbench", "resume", file, *(word for name in own for word in ("--strategy", name))]
+    return shlex.join(words) + (" (with the folder of the strategy's file before its name)" if own else "")

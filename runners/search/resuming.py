@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -224,7 +225,7 @@ def require_registered(path: str, run: str, strategy: str, given: Collection[str
         other = f" {', '.join(given)} is another name, and" if given else ""
         raise InputError(
             f"run {run} of {path} was made by {strategy}, a strategy in a file, which runs only where it is named:{other} "
-            f"the option is --strategy {strategy}, with the folder of the file before it"
+            f"the option is --strategy {shlex.quote(strategy)}, with the folder of the file before it"
         )
     if ":" in strategy:
         raise InputError(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from commands import nasbench
@@ -48,6 +51,50 @@ def test_a_command_that_says_how_to_go_on_says_it_once(tmp_path, monkeypatch):
     assert done.code == 130
     assert done.err.count("interrupted") == 1
     assert "interrupted; nothing is lost. Go on with: nasbench resume a.h5" in done.err
+
+
+MINE = """import numpy, nasbench
+class Mine(nasbench.Strategy):
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self.rng = numpy.random.default_rng(seed)
+    def ask(self):
+        return self.space.random(self.rng)
+    def tell(self, outcome):
+        pass
+"""
+
+
+def test_the_printed_command_resumes_a_strategy_in_a_file(tmp_path, monkeypatch):
+    (tmp_path / "my ideas").mkdir()
+    (tmp_path / "my ideas" / "mine.py").write_text(MINE)
+    words = ("run", "--space", "nasbench201", "--strategy", "my ideas/mine.py:Mine", "--budget", "2 children")
+    words += ("--executor", "inline", "--final", "none", "-o", "my results.h5")
+    words += ("--data", "fake:images=96,size=8,classes=3", "--set", "epochs=1")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "nasbench.runners.executors.inline.InlineExecutor.wait", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+        )
+        stopped = nasbench(*words, cwd=tmp_path)
+    command = shlex.split(stopped.err.rpartition("Go on with: ")[2])
+    assert command == ["nasbench", "resume", "my results.h5", "--strategy", "my ideas/mine.py:Mine"]
+    done = nasbench(*command[1:], cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "mine.py:Mine" in done.out
+
+
+def test_a_command_that_goes_on_with_a_changed_strategy_says_so(tmp_path):
+    from nasbench.cli.going_on import resume_command
+    from nasbench.runners.search.config import SearchConfig, plan_given
+
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    config = SearchConfig(strategy=f"{file}:Mine", space="nasbench201", budget="2 children")
+    plan = plan_given(config)
+    command = ["nasbench", "resume", "a.h5", "--strategy", f"{file}:Mine"]
+    assert shlex.split(resume_command(Path("a.h5"), [plan, plan])) == command
+    other = replace(plan, config=plan.config.model_copy(update={"strategy_digest": "0" * 64}))
+    assert shlex.split(resume_command(Path("a.h5"), [other])) == [*command, "--changed-strategy"]
 
 
 def test_a_forked_process_ends_as_without_a_handler(tmp_path, monkeypatch):

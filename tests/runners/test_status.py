@@ -120,7 +120,7 @@ def test_a_killed_writer_leaves_a_stopped_run(tmp_path):
     assert (run.state, run.in_training, run.left_seconds) == ("stopped", 0, None)
     out = nasbench("status", "runs.h5", cwd=tmp_path).out
     assert "its writer is gone" in out
-    assert "nasbench resume" in out
+    assert "go on with: nasbench resume runs.h5\n" in out
 
 
 def test_a_writer_on_another_host_is_believed(tmp_path):
