@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -391,6 +391,7 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     import nasbench
     from nasbench.analysis.comparison.anytime import run_hours, search_hours
     from nasbench.analysis.comparison.checks import BASELINE
+    from nasbench.cli.failures import failure_lines
     from nasbench.cli.options import print_table
     from nasbench.costs.spent_usd import prices_of_run, usd_spent_by
     from nasbench.costs.units import device_time
@@ -432,6 +433,8 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     print_table(head, rows)
     if line := _beside_the_budget(table.loc[list(runs)], beyond, charged, unit, beside):
         say(line)
+    for line in failure_lines(frame[frame["run"].isin(runs)]):
+        click.echo(line, err=True)  # with --quiet, too: the numbers beside it are not what was asked for
     for run_id, hours in childless:
         trained = beyond.loc[beyond["run"] == run_id, "gpu_hours"]
         own = hours - float(trained.sum())
@@ -451,6 +454,9 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
         say("         or the same command with --add-baseline: random search with the same budget in the same file")
 
 
+_WITHOUT_ROW: Final = "the strategy's own work after its last child, and children whose training was interrupted"
+
+
 def _beside_the_budget(
     runs: pd.DataFrame, beyond: pd.DataFrame, charged: pd.Series[Any], unit: str, prices: Mapping[str, float]
 ) -> str:
@@ -459,7 +465,7 @@ def _beside_the_budget(
     final, uncounted = (runs[name].fillna(0.0) for name in ("final_hours", "uncounted_hours"))
     children = beyond.groupby("run")["gpu_hours"].sum().reindex(runs.index, fill_value=0.0)
     named = f"{len(beyond)} uncounted {'child' if len(beyond) == 1 else 'children'} (not covered by the budget)"
-    parts = {"final trainings": final, named: children, "the strategy's own uncounted work": uncounted - children}
+    parts = {"final trainings": final, named: children, _WITHOUT_ROW: uncounted - children}
     texts = [
         f"{what}: {hours.sum():.4g} {unit}, {(hours * rates).sum():.4g} USD"
         for what, hours in parts.items()
