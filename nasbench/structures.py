@@ -28,8 +28,10 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale:
-    """Settings that turn an architecture into a network: depth, width, input and output. Any architecture fits any
-    scale.
+    """Settings that turn an architecture into a network: depth, width, input and output.
+
+    An architecture of any space fits any scale, with one exception: a cell of nasbench101 splits its channels over the
+    vertices that it joins, and is refused with fewer filters than vertices.
 
     Args:
         cells: N, the normal cells (or layers) per stage, >= 1; spaces without repeated cells ignore it.

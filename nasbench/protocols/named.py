@@ -38,7 +38,8 @@ NASNET2017 = Protocol(
         "images, whitening, upsampling to 40x40 and a random 32x32 crop, horizontal flip, 20 epochs, one cosine decay, "
         "momentum 0.9, N = 2. From the CIFAR settings of its released code, as the paper gives no values: batch 32, "
         "learning rate 0.025, weight decay 5e-4, gradient norm clipped at 5, no Nesterov momentum. Ours: F = 32; no "
-        "auxiliary head and no drop-path, which the released code uses in trainings of 600 epochs."
+        "auxiliary head and no drop-path, which the released code uses in trainings of 600 epochs; weight decay also applies "
+        "to the scale and shift of BatchNorm."
     ),
     data="cifar10",
     validation=0.1,
