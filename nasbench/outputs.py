@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from nasbench.errors import InputError, require_regular
+from nasbench.processes import process_runs
 
 STANDARD_OUTPUT: Final = "-"
 RESULTS_ENDINGS: Final = (".h5", ".hdf5", ".journal", ".lock", ".packing", ".beginning")
@@ -229,20 +230,10 @@ def _remove_left_over(target: Path) -> None:
     with contextlib.suppress(OSError):  # a folder that cannot be listed, or a file that another writer removed
         for entry in os.scandir(target.parent):
             found = name.fullmatch(entry.name)
-            if not found or not entry.is_file(follow_symlinks=False) or _runs(int(found[1])):
+            if not found or not entry.is_file(follow_symlinks=False) or process_runs(int(found[1])):
                 continue
             if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_OVER_SECONDS:
                 os.unlink(entry.path)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
 
 
 def open_new(path: Path, *old: Path, least: int = 0) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nasbench.data.dataset import Dataset, Images
 from nasbench.errors import InputError
+from nasbench.processes import process_runs
 
 LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255
 LEFT_OVER_SECONDS = 60
@@ -110,13 +111,7 @@ def _remove_left_over(folder: Path) -> None:
 def _runs(process: int) -> bool:
     if process == os.getpid():
         return False  # an earlier process had the same number
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it is another user's
-        return True
-    return True
+    return process_runs(process)
 
 
 def _write_part(folder: Path, images: Images, names: tuple[str, ...], per_class: int) -> int:

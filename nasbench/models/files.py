@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nasbench.errors import InputError, MissingData
 from nasbench.outputs import open_new, require_output
+from nasbench.processes import process_runs
 from nasbench.store.files import remove_if_there, sync_folder
 
 MODEL: Final = "nasbench.model"
@@ -97,22 +98,12 @@ def remove_left_over(path: Path) -> None:
     with contextlib.suppress(OSError):  # a folder that cannot be listed: writing to it gives the error
         for entry in os.scandir(path.parent):
             found = name.fullmatch(entry.name)
-            if found and not _runs(int(found[1])) and time.time() - entry.stat().st_mtime > LEFT_OVER_SECONDS:
+            if found and not process_runs(int(found[1])) and time.time() - entry.stat().st_mtime > LEFT_OVER_SECONDS:
                 os.unlink(entry.path)
 
 
 def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid()}.writing")
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
 
 
 def make_folder(path: Path) -> None:

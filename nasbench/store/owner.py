@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from nasbench.processes import process_fields, process_runs
 from nasbench.store.exclusive import read_text
 
 _LARGEST_PID: Final = 2**31 - 1  # of pid_t; kill(2) takes no larger one
@@ -110,12 +111,8 @@ class Owner:
             return False
         if "" not in (self.pid_namespace, _pid_namespace()) and self.pid_namespace != _pid_namespace():
             return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+        if not process_runs(self.pid):
             return False
-        except PermissionError:
-            pass  # it exists and belongs to another user
         return not self.process_start or self.process_start == _process_start(self.pid)
 
     def __str__(self) -> str:
@@ -152,12 +149,8 @@ def _can_be(name: str, value: object) -> bool:
 
 def _process_start(pid: int) -> str:
     """Start time of a process in clock ticks after boot (field 22 of proc(5) stat), or '' if it is unknown."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return ""
-    # Field 2, the command, is in parentheses and may itself contain blanks and parentheses.
-    return stat.rpartition(")")[2].split()[19]
+    fields = process_fields(pid)
+    return fields[19] if fields else ""
 
 
 def _boot() -> str:
