@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nasbench.errors import InputError
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import Counter, Limits, constrained
 from nasbench.structures import Counts
@@ -104,10 +105,21 @@ class ProxyLimits(Limits):
 
     @cached_property
     def _least(self) -> float:
-        """The smallest score that is allowed: a quantile of the scores of a random pool."""
+        """The smallest score that is allowed: that of the last of the best `keep` of a random pool.
+
+        Raises:
+            InputError: when it is that of a failure, so that the score would refuse nothing.
+        """
         rng = np.random.default_rng([self.seed, 1])
-        scores = [self._of(self.plain.random(rng)) for _ in range(self.candidates)]
-        return float(np.quantile(np.array(scores), 1 - self.keep, method="lower"))
+        scores = sorted((self._of(self.plain.random(rng)) for _ in range(self.candidates)), reverse=True)
+        least = scores[max(1, round(self.keep * self.candidates)) - 1]
+        if least == -np.inf:
+            known = sum(score > -np.inf for score in scores)
+            raise InputError(
+                f"{self.name} gave a number for {known} of {self.candidates} random architectures, too few to tell the best "
+                f"{self.keep:.0%}, so that it would refuse none; choose another score, or a smaller keep"
+            )
+        return least
 
     def _of(self, architecture: Architecture) -> float:
         digest = architecture.hash

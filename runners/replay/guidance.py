@@ -14,6 +14,7 @@ from nasbench.runners.search.proxy import (
     WarmStart,
     parse_filter,
     parse_warm_start,
+    require_kept,
     require_pool,
     text_of,
 )
@@ -81,7 +82,9 @@ class Guidance:
         """
         start = parse_warm_start(warm_start)
         require_pool(start)
-        found = cls(text_of(start), text_of(parse_filter(filter)))
+        kept = parse_filter(filter)
+        require_kept(kept)
+        found = cls(text_of(start), text_of(kept))
         return cls(found.warm_start, found.filter, get_protocol(protocol).name) if found else found
 
     def require(self, name: str, kind: type[Strategy[Any]]) -> None:

@@ -29,6 +29,7 @@ from nasbench.runners.search.proxy import (
     WarmStart,
     parse_filter,
     parse_warm_start,
+    require_kept,
     require_pool,
     text_of,
 )
@@ -269,9 +270,11 @@ class SearchPlan:
         """Return the plan with the id of a new run.
 
         Raises:
-            InputError: when its warm start has fewer candidates than children, which stored runs may have.
+            InputError: when its warm start has fewer candidates than children, or its filter keeps none, which stored runs
+                may have.
         """
         require_pool(parse_warm_start(self.config.warm_start))
+        require_kept(parse_filter(self.config.filter))
         plan = self._with_budget(self.budget.text)
         return replace(plan, run=plan.ids[0])
 

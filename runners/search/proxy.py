@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -131,6 +132,22 @@ def require_pool(parsed: WarmStart | None) -> None:
         raise InputError(
             f"warm_start: children={parsed.children} of candidates={parsed.candidates} are more than there are; give "
             "more candidates, or fewer children"
+        )
+
+
+def require_kept(parsed: ProxyFilter | None) -> None:
+    """Refuse a filter that keeps less than one of the architectures that it scores. Stored runs may have one: they keep one.
+
+    Args:
+        parsed: what was parsed; None for none.
+
+    Raises:
+        InputError: when `keep` of the candidates is less than one.
+    """
+    if parsed is not None and parsed.keep * parsed.candidates < 1:
+        raise InputError(
+            f"filter: keep={_number(parsed.keep)} of candidates={parsed.candidates} is less than one architecture; give "
+            f"candidates={math.ceil(1 / parsed.keep)} or more"
         )
 
 

@@ -35,12 +35,14 @@ class Bohb(RungStrategy[BohbConfig]):
 
     The model is that of the highest rung with N_min + 2 outcomes. It is made of two densities over the decisions: of the
     best share q of the outcomes, and of the others. Of N_s draws from the first, the one with the largest ratio of the two
-    is proposed.
+    is proposed; draws that were proposed before, by hash, are left out. Where none is left, a uniform draw is proposed.
 
     Source: Falkner, Klein, Hutter 2018 (1807.01774), algorithm 2 and equations 2 to 4; brackets as in `hyperband`.
     Deviation: densities are `densities.CategoricalDensity`, with widths by leave-one-out likelihood; the released code takes
         the normal reference rule of statsmodels, which reads choices as numbers. Failed children are the worst. In a search
-        with limits, draws that do not fit are left out.
+        with limits, draws that do not fit are left out. The paper does not leave out what was proposed before: its spaces
+        are continuous. In a space of choices a good architecture would be drawn again, each time as one more good outcome,
+        until hardly any other is proposed.
     """
 
     name = "bohb"
@@ -52,6 +54,7 @@ class Bohb(RungStrategy[BohbConfig]):
         self._options = options_of(space)
         self._epochs: dict[int, int] = {}  # of what is in training, by index
         self._asked = 0
+        self._drawn: set[str] = set()  # hashes of all architectures that were drawn as new ones
         self._outcomes: dict[int, list[tuple[float, tuple[int, ...]]]] = {}  # by epochs: loss and choices
         self._model: tuple[int, int, CategoricalDensity, CategoricalDensity] | None = None
         super().__init__(space, seed, config)
@@ -78,16 +81,23 @@ class Bohb(RungStrategy[BohbConfig]):
             self._outcomes.setdefault(epochs, []).append((loss, choices))
 
     def _draw(self) -> Architecture:
+        drawn = self._drawn_by_model()
+        found = drawn if drawn is not None else self.space.random(self._rng)
+        self._drawn.add(found.hash)
+        return found
+
+    def _drawn_by_model(self) -> Architecture | None:
+        """The most promising draw that is new and fits the limits; None for a uniform draw, and where there is none."""
         model = self._fitted()
         if model is None or self._rng.random() < self.config.random_share:
-            return self.space.random(self._rng)
+            return None
         good, bad = model
         drawn = good.draw(self._rng, self.config.draws, self.config.widening)
         for place in np.argsort(bad.log(drawn) - good.log(drawn), kind="stable").tolist():
             architecture = self.space.decode(drawn[place].tolist())
-            if self.space.allows(architecture):
+            if architecture.hash not in self._drawn and self.space.allows(architecture):
                 return architecture
-        return self.space.random(self._rng)
+        return None
 
     def _fitted(self) -> tuple[CategoricalDensity, CategoricalDensity] | None:
         """Densities of the good and the bad outcomes of the highest rung with enough of them."""

@@ -19,7 +19,8 @@ class CategoricalDensity:
     """Mean of product kernels around points. One kernel keeps a choice with 1 - w and spreads w over the other options.
 
     The width w of a decision with c options is s (c - 1) / c. The share s is one of `SHARES`, that with the highest
-    likelihood of each point under the kernels of the others; 1 would be uniform.
+    likelihood of each distinct point under the kernels of the other ones; 1 would be uniform. A point that occurs twice
+    would be its own best prediction, and the smallest share would always win.
 
     Args:
         points: ints [points, decisions], at least one.
@@ -31,9 +32,9 @@ class CategoricalDensity:
 
     def __init__(self, points: IntArray, options: Sequence[int]) -> None:
         self._points, self._options = points, np.array(options)
-        some = points
-        if len(points) > MOST_FITTED:
-            some = points[np.linspace(0, len(points) - 1, MOST_FITTED).astype(np.int64)]  # steps above 1: all differ
+        some = points[np.sort(np.unique(points, axis=0, return_index=True)[1])]
+        if len(some) > MOST_FITTED:
+            some = some[np.linspace(0, len(some) - 1, MOST_FITTED).astype(np.int64)]  # steps above 1: all differ
         self.share = SHARES[-1]
         if len(some) > 1:
             equal = self._equal(some, some)

@@ -22,7 +22,11 @@ class MedianStopConfig(StrategyConfig):
         0, ge=0, description="R, epochs of a whole training; 0: those of the protocol, or of the table in a replay"
     )
     interval: int = Field(1, ge=1, description="epochs between two looks at a curve (1 in the paper)")
-    others: int = Field(5, ge=1, description="trainings that must have come as far before one may stop (Syne Tune: 5)")
+    others: int = Field(
+        5,
+        ge=1,
+        description="other trainings that must have come as far before one may stop (ours; Syne Tune: 4, and the training itself)",
+    )
 
 
 class MedianStop(Strategy[MedianStopConfig]):
@@ -32,9 +36,9 @@ class MedianStop(Strategy[MedianStopConfig]):
     rows, of which each is charged its own epochs. Trainings under way go on before new ones begin. `ask` never waits.
 
     Source: Golovin et al. 2017, "Google Vizier: a service for black-box optimization" (KDD), section 3.2.2, the median
-        stopping rule; number of others and first epoch as in Syne Tune's `MedianStoppingRule`.
+        stopping rule; first epoch as in Syne Tune's `MedianStoppingRule`.
     Deviation: the median is over all trainings that came as far, also those that stopped later; the paper takes the
-        completed ones.
+        completed ones. Syne Tune compares by rank, and the mean of a curve so far instead of its best score.
     """
 
     name = "median_stop"

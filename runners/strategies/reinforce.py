@@ -34,7 +34,9 @@ class ReinforceConfig(ControllerConfig):
         0.95, ge=0, lt=1, description="weight of the past in the moving average of rewards (ours; not given)"
     )
     reward_epochs: int = Field(
-        5, ge=1, description="number of last epochs whose best validation accuracy is rewarded (section 4.1)"
+        5,
+        ge=1,
+        description="number of last epochs whose best validation accuracy is rewarded (section 4.1); a replay tells the last epoch's alone",
     )
     reward_power: float = Field(3.0, gt=0, description="the accuracy is raised to this power (section 4.1: cubed)")
     depth_start: int = Field(

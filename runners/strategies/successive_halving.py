@@ -21,7 +21,7 @@ class SuccessiveHalvingConfig(RungConfig):
         0,
         ge=0,
         description="n, architectures of the lowest rung; 0: eta to the power of the number of further rungs, so that one "
-        "is trained to the end (1603.06560, the first bracket); with fewer, the highest rungs are left out",
+        "is trained to the end (as the first bracket of 1603.06560 where R / r is a power of eta); with fewer, the highest rungs are left out",
     )
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from small_spaces import Row
 
+from nasbench.errors import InputError
+from nasbench.runners.search.proxy import parse_filter, require_kept
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.bananas import BananasConfig
 from nasbench.runners.strategies.conformance import check_strategy, converse
@@ -49,6 +51,38 @@ def test_a_filter_keeps_a_share_and_never_proposes_the_rest():
     rng = np.random.default_rng(0)
     assert all(view.allows(view.random(rng)) for _ in range(50))
     assert all(view.allows(view.mutate(each, rng)) for each in allowed)
+
+
+@pytest.mark.parametrize(
+    ("keep", "candidates", "kept"),
+    [(0.5, 100, 50), (0.05, 100, 5), (0.01, 100, 1), (0.1, 10, 1), (0.5, 2, 1), (0.001, 10, 1)],
+)
+def test_of_the_pool_as_many_are_kept_as_is_said(keep: float, candidates: int, kept: int):
+    """Of 100 candidates keep=0.01 let two pass, of 10 candidates keep=0.05 two."""
+    many = Row((1000, 1000, 1000))
+    view = guided(
+        many, "made-up", lambda each: each.choices[0] + each.choices[1] / 1e3, candidates=candidates, keep=keep
+    )
+    rng = np.random.default_rng([0, 1])
+    pool = [many.random(rng) for _ in range(candidates)]  # the one from which the limit follows
+    assert sum(view.allows(each) for each in pool) == kept
+
+
+def test_a_filter_that_would_refuse_nothing_is_told():
+    view = guided(SPACE, "made-up", lambda each: float("nan"), candidates=10, keep=0.5)
+    with pytest.raises(
+        InputError, match="made-up gave a number for 0 of 10 random architectures, too few to tell the best 50%"
+    ):
+        view.allows(SPACE.decode((0, 0, 0)))
+
+
+def test_a_filter_keeps_one_at_least():
+    with pytest.raises(
+        InputError, match=r"keep=0\.05 of candidates=10 is less than one architecture; give candidates=20 or more"
+    ):
+        require_kept(parse_filter("zero_cost:synflow,candidates=10,keep=0.05"))
+    require_kept(parse_filter("zero_cost:synflow,candidates=20,keep=0.05"))
+    require_kept(None)
 
 
 def test_within_other_limits():

@@ -314,7 +314,7 @@ def test_the_model_of_bohb_is_of_the_highest_rung_with_enough_outcomes(options: 
     assert without == least + 2
 
 
-def test_bohb_proposes_the_draw_with_the_largest_ratio_of_good_to_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bohb_proposes_the_new_draw_with_the_largest_ratio_of_good_to_bad(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[int, float, list[tuple[int, ...]]]] = []
     draw = CategoricalDensity.draw
 
@@ -326,7 +326,8 @@ def test_bohb_proposes_the_draw_with_the_largest_ratio_of_good_to_bad(monkeypatc
     monkeypatch.setattr(CategoricalDensity, "draw", recorded)
     strategy = made("bohb", max_epochs=9, random_share=0.25, draws=5, widening=2.0)
     assert isinstance(strategy, Bohb)
-    news = modelled = 0
+    news = modelled = repeated = 0
+    known: set[str] = set()
     for index in range(400):
         proposal = strategy.ask()
         assert isinstance(proposal, Proposal)
@@ -335,10 +336,38 @@ def test_bohb_proposes_the_draw_with_the_largest_ratio_of_good_to_bad(monkeypatc
             assert (count, widening) == (5, 2.0)
             assert strategy._model is not None
             good, bad = strategy._model[2:]
-            ratios = [float(good.log(np.array([each]))[0] - bad.log(np.array([each]))[0]) for each in candidates]
-            assert max(ratios) == pytest.approx(ratios[candidates.index(proposal.architecture.choices)])
+            fresh = [each for each in candidates if strategy.space.decode(each).hash not in known]
+            ratios = [float(good.log(np.array([each]))[0] - bad.log(np.array([each]))[0]) for each in fresh]
+            if fresh:
+                assert max(ratios) == pytest.approx(ratios[fresh.index(proposal.architecture.choices)])
+            repeated += len(candidates) - len(fresh)
             modelled += 1
         drawn.clear()
+        if proposal.continues is None:
+            known.add(proposal.architecture.hash)
         news += strategy._model is not None and proposal.continues is None
         strategy.tell(outcome(index, proposal, quality(proposal)))
     assert modelled / news == pytest.approx(0.75, abs=0.08)
+    assert repeated > 0  # which were left out
+
+
+def test_bohb_does_not_collapse_onto_what_it_found_good() -> None:
+    """Each repeat would be one more good outcome, and a point that occurs twice its own best prediction."""
+    strategy = made("bohb", max_epochs=9, random_share=0.0)
+    assert isinstance(strategy, Bohb)
+    proposed: list[str] = []
+    for index in range(300):
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        modelled = strategy._model is not None
+        if proposal.continues is None and modelled and len(set(proposed)) < 60:  # a part of the space is left
+            assert proposal.architecture.hash not in proposed
+        if proposal.continues is None:
+            proposed.append(proposal.architecture.hash)
+        strategy.tell(outcome(index, proposal, quality(proposal)))
+
+
+def test_repeated_points_do_not_narrow_a_density() -> None:
+    points = np.random.default_rng(0).integers(0, 5, (8, 6))
+    once = CategoricalDensity(points, [5] * 6)
+    assert CategoricalDensity(np.concatenate([points, points]), [5] * 6).share == once.share > 0.05
