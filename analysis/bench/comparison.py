@@ -304,15 +304,22 @@ def _ranks(scores: pd.DataFrame, tasks: int) -> dict[str, dict[str, float]]:
     }
 
 
+def _per_task(tests: Mapping[str, pd.DataFrame]) -> str:
+    """Where tasks differ in their number of comparisons: which has how many."""
+    if len({len(table) for table in tests.values()}) < 2:
+        return ""
+    return f" ({', '.join(f'{len(table)} on {task}' for task, table in tests.items())}: not every strategy has searched every task)"
+
+
 def _notes(scores: pd.DataFrame, tests: Mapping[str, pd.DataFrame], protocol: Comparison) -> list[str]:
     """Say what the tests can and cannot show."""
     tasks, strategies = scores["task"].nunique(), scores["strategy"].nunique()
     families = {len(table) for table in tests.values()}
     notes = [
         f"Pairs are tested on each task by itself: the {RANK_TESTS}, of the final scores, with Holm's "
-        f"correction over {' or '.join(map(str, sorted(families)))} comparisons at {1 - protocol.level:.0%}. A win is a "
-        "difference that is shown, a tie one that is not shown at these numbers of searches: no proof of equality. Tests and "
-        "intervals are over seeds of the search; the noise of the tables' own trainings is not in them."
+        f"correction over {' or '.join(map(str, sorted(families)))} comparisons{_per_task(tests)} at {1 - protocol.level:.0%}. A win is a "
+        "difference that is shown, a tie one that is not shown at these numbers of searches: no proof of equality. Each "
+        "interval is of one difference by itself, without a correction. Tests and intervals are over seeds of the search; the noise of the tables' own trainings is not in them."
     ]
     fewest = int(scores.groupby(["task", "strategy"]).size().min())
     if fewest < ENOUGH_SEEDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 import sys
@@ -16,6 +17,8 @@ from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
 from nasbench.outputs import REPORT_MARKS, STANDARD_OUTPUT, has_mark, require_output
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from nasbench.api.benching import Benched
@@ -206,6 +209,8 @@ def _options_tried(given: int | None) -> int:
 
 def _print(found: Benched) -> None:
     """Print one row per strategy, the verdicts, and what cannot be concluded."""
+    from nasbench.analysis.bench.printed_findings import printed_findings
+
     shares = _shares(found)
     rows = []
     for row in found.summary.sort_values("rank", kind="stable").to_dict("records"):
@@ -228,9 +233,9 @@ def _print(found: Benched) -> None:
     head = ("strategy", "rank", "normalized regret", "searches", "better-not shown-worse", "targets", "USD", "own s")
     print_table(head, rows)
     click.echo()
-    for task, table in found.compared.tests.items():
-        for row in table.to_dict("records") if found.references else ():
-            click.echo(f"{task}: {row['first']} against {row['second']}: {row['verdict']}")
+    if found.references:
+        for line in printed_findings(found.compared, every=_log.isEnabledFor(logging.INFO)):
+            click.echo(line)
     for line in found.notes:
         note(line)
 
