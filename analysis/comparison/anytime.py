@@ -233,6 +233,30 @@ def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
     return rates.mask(usd.notna() & ~(hours > 0), 0.0)
 
 
+def search_usd(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[Any]:
+    """Add up the USD charged to the budget of each run: without final trainings and uncounted children.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`), of which some columns suffice: stage, counted, run, and those of
+            `spent_usd.priced_columns`, without which each run has its average price.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        USD, indexed by run id; NaN for a run without a price.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
+    average = (search_hours(runs) * run_rates(runs)).astype(float)
+    if not {"stage", "counted", "spent_gpu_hours", "gpu_hours", "usd"}.issubset(frame.columns):
+        return average
+    within = frame[(frame["stage"] == "search") & frame["counted"].astype(bool) & frame["run"].isin(average.index)]
+    rows = within[["run", "spent_gpu_hours", *_priced(frame)]].sort_values(["run", "spent_gpu_hours"], kind="stable")
+    spent = _usd_spent(rows, rows["spent_gpu_hours"] * rows["run"].map(run_rates(runs)).astype(float))
+    at_the_last = spent.groupby(rows["run"].astype(str)).last().reindex(average.index)
+    return at_the_last.where(at_the_last.notna(), average)
+
+
 def known_axis(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") -> tuple[By, str]:
     """Choose a budget axis on which something is known: children, where no run says what it spent in another unit.
 

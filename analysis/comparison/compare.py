@@ -22,6 +22,7 @@ from nasbench.analysis.comparison.anytime import (
     run_hours,
     run_rates,
     search_hours,
+    search_usd,
     spans_decades,
     trajectories,
     with_no_choice,
@@ -65,6 +66,8 @@ __all__ = [
     "with_simultaneous",
 ]
 
+_LEAST = 0.005  # of the USD of a search: less beside it is not printed
+
 
 def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Summarize each strategy: its scores with intervals, and its costs.
@@ -79,8 +82,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         val_acc, val_low, val_high, interval (final best validation, median over seeds, with the
         order statistics around it); n_test, test_acc, test_low, test_high, test_interval (of the retrained incumbents);
         children, distinct (counted children and different hashes, totals); duplicates (that repeat an architecture and
-        continue no child) and failures, totals among the counted; search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
-        hours); searcher_share (searcher's part of the search's hours, all runs together that say both; NaN where
+        continue no child) and failures, totals among the counted; search_gpu_hours, final_gpu_hours, usd (of all hours), search_usd (charged to the budget) and
+        usd_beside (final trainings and uncounted hours), each the median of the runs; unit (name of that of the hours); searcher_share (searcher's part of the search's hours, all runs together that say both; NaN where
         nothing was charged or none says them).
     """
     table, unit = trajectories(frame, runs), hours_unit(frame)
@@ -101,6 +104,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     totals = of_run.fillna(0).to_numpy(dtype=np.int64)
     hours = search_hours(runs).to_numpy(dtype=float)  # `last` has the rows of `runs`
     final, usd, searcher_hours = (runs[name].to_numpy(dtype=float) for name in ("final_hours", "usd", "searcher_hours"))
+    of_search = search_usd(frame, runs).to_numpy(dtype=float)
     searcher_hours = np.where(_without_searcher(runs) | np.isnan(hours), np.nan, searcher_hours)
     values = {measure: last[measure].to_numpy(dtype=float) for measure in ("val_acc", "test_acc")}
     places = last.groupby("strategy", sort=False).indices
@@ -129,6 +133,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             "final_gpu_hours": _median(final[mine]),
             "unit": unit,
             "usd": _median(usd[mine]),
+            "search_usd": _median(of_search[mine]),
+            "usd_beside": _median(usd[mine] - of_search[mine]),
             "searcher_share": float(np.nansum(searcher_hours[mine])) / search if search > 0 else np.nan,
         }
         rows.append(row)
@@ -219,7 +225,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
             f"{row.duplicates}",
             f"{row.failures}",
             _hours_text(row.search_gpu_hours, row.final_gpu_hours),
-            "-" if np.isnan(row.usd) else f"{row.usd:.3g}",
+            _usd_text(row.search_usd, row.usd_beside),
             share,
         )
         columns["strategy"].append(row.strategy)
@@ -227,6 +233,13 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         for heading, text in zip(headings, texts):
             columns[heading].append(text)
     return pd.DataFrame(columns)
+
+
+def _usd_text(search: float, beside: float) -> str:
+    """USD of the search, as its budget counts them, and those of final trainings and uncounted hours where there are any."""
+    if np.isnan(search):
+        return "-"
+    return f"{search:.3g} + {beside:.3g} beside" if beside > _LEAST * search else f"{search:.3g}"
 
 
 def _hours_text(search: float, final: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import hours_unit, run_hours, run_rates
+from nasbench.analysis.comparison.anytime import hours_unit, run_hours, run_rates, search_hours, search_usd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.reaching import budget_to_target, require_target
 from nasbench.analysis.inference.survival import median_time
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LEAST = 0.005  # of the USD of a run: where less is beside the budget, nothing is said of it
 _ROUNDING = 1e-6  # of prices that are computed from hours and USD
 
 # Colours from cool (useful work) to warm (overhead), all different from the strategies' colours.
@@ -61,7 +62,7 @@ def cost_by_strategy(
     Returns:
         One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours);
         <category>_hours, gpu_hours and usd (means over the runs whose hours are known, so that the parts add up; NaN
-        without one), runs_known (number of these), gpu_hours_low and gpu_hours_high (range over runs); children,
+        without one), search_usd (mean of what was charged to the budget, without final trainings and uncounted hours), runs_known (number of these), gpu_hours_low and gpu_hours_high (range over runs); children,
         hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target (median
         over all runs by Kaplan-Meier, those that never reached it censored, as `targets.target_summary` has it; NaN if
         it is beyond the budget), to_target (text).
@@ -95,6 +96,7 @@ def cost_by_strategy(
     if charged and "usd" in frame:
         own = frame.loc[within, "usd"].to_numpy(dtype=float)
         usd_per_child = np.where(np.isfinite(own), own, usd_per_child)
+    of_search = (search_usd(frame, runs) if charged else search_hours(runs) * by_run).to_numpy(dtype=float)
     reach_usd = budget_to_target(frame, runs, target, by="usd") if charged and target is not None else None
     none = np.zeros(0, dtype=np.int64)
     runs_of = runs.groupby("strategy", sort=False).indices
@@ -126,6 +128,7 @@ def cost_by_strategy(
             "gpu_hours_low": np.fmin.reduce(total),
             "gpu_hours_high": np.fmax.reduce(total),
             "usd": _mean(total * rate),
+            "search_usd": _mean(of_search[mine]),
             "children": len(children),
             "hours_per_child": _median(per_child[children]),
             "usd_per_child": _median(usd_per_child[children]),
@@ -401,6 +404,8 @@ def _bar_text(row: dict[Any, Any]) -> str:
     if math.isnan(row["gpu_hours"]):
         return "hours not known"
     lines = ["USD not known" if math.isnan(row["usd"]) else f"{style.short(row['usd'])} USD per run (mean)"]
+    if row["search_usd"] < (1 - _LEAST) * row["usd"]:
+        lines.append(f"of these {style.short(row['search_usd'])} in the budget")
     if not math.isnan(row["usd_per_child"]):
         lines.append(f"{style.short(row['usd_per_child'])} USD per child (median)")
     if "to_target" in row:

@@ -84,7 +84,12 @@ def summary_table(found: Contents) -> ReportTable:
             meaning="Charged to the search, median over runs; the final training beside",
         ),
         *(
-            [ReportColumn("USD per run, median", meaning="Median over runs, final training included")]
+            [
+                ReportColumn(
+                    "USD per run, median",
+                    meaning="Charged to the search, median over runs; beside it final training and uncounted hours",
+                )
+            ]
             if priced(found)
             else []
         ),
@@ -104,7 +109,7 @@ def summary_table(found: Contents) -> ReportTable:
                 ReportCell(f"{row['duplicates']:,}"),
                 ReportCell(f"{row['failures']:,}"),
                 ReportCell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
-                *([ReportCell(usd(row["usd"]))] if in_usd else []),
+                *([ReportCell(usd(row["search_usd"]), f"(+ {usd(row['usd_beside'])} beside)")] if in_usd else []),
                 ReportCell(NONE if math.isnan(share) else f"{share:.1%}"),
             ]
         )
@@ -464,7 +469,12 @@ def cost_table(found: Contents) -> ReportTable:
         ReportColumn(f"{child.heading} per child, median", meaning="Median of the counted children"),
     ]
     if priced(found):
-        columns.insert(3, ReportColumn("USD per run, mean", meaning="Mean over runs"))
+        columns.insert(
+            3,
+            ReportColumn(
+                "USD per run, mean", meaning="Mean over runs, all categories; beside it what was charged to the search"
+            ),
+        )
         columns.append(ReportColumn("USD per child, median", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
@@ -487,7 +497,7 @@ def cost_table(found: Contents) -> ReportTable:
             ReportCell(child.of(row["hours_per_child"])),
         ]
         if in_usd:
-            cells.insert(3, ReportCell(usd(row["usd"])))
+            cells.insert(3, ReportCell(usd(row["usd"]), f"({usd(row['search_usd'])} of the search)"))
             cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
             cells.append(_to_target(row, in_usd, found.devices))

@@ -352,6 +352,7 @@ def cost(
         *parts,
         "gpu_hours",
         "usd",
+        "search_usd",
         "children",
         "hours_per_child",
         "usd_per_child",
@@ -366,7 +367,7 @@ def cost(
         table_format,
         data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
         [
-            "Hours and USD: mean over runs. Per child: median over children. To the target: median over runs (Kaplan-Meier).",
+            "Hours and USD: mean over runs; usd is of all hours, search_usd of those that count against the budget. Per child: median over children. To the target: median over runs (Kaplan-Meier).",
             f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
             *notes,
             said,

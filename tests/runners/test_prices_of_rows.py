@@ -13,7 +13,8 @@ from made_up_children import MadeUp
 from searching import search, tiny_plan
 
 import nasbench
-from nasbench.analysis.comparison.anytime import trajectories
+from nasbench.analysis.comparison.anytime import search_usd, trajectories
+from nasbench.analysis.comparison.compare import summarize
 from nasbench.costs.spent_usd import usd_spent
 from nasbench.runners.search import accountant
 from nasbench.runners.search.killed_runs import runs_as_spent
@@ -90,6 +91,12 @@ def test_the_searchers_seconds_for_a_free_child_keep_their_price(tmp_path: Path)
     # Beside the budget: the second attempt repeats three proposals, the third six.
     assert run_of(path, run)["usd"] == pytest.approx(searched[-1] + 3 * 0.1 + 6 * 0.001)
     assert f"{searched[-1]:.4g} USD; uncounted" in nasbench.Run(path, run)._spent_text()
+    runs = Results(str(path)).runs()
+    of_search = search_usd(frame, runs)
+    assert of_search[run] == pytest.approx(searched[-1])
+    compared = summarize(frame[frame["run"] == run], runs[runs["run"] == run]).iloc[0]
+    assert compared["search_usd"] == pytest.approx(searched[-1])
+    assert compared["usd_beside"] == pytest.approx(3 * 0.1 + 6 * 0.001)
 
 
 def test_rows_without_a_price_have_that_of_their_usd() -> None:
