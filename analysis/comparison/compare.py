@@ -446,5 +446,5 @@ def _key(data: pd.DataFrame, course: bool) -> str:
     kinds = sorted({name.partition(": ")[2] for part in groups for name in _complete(part)["interval"]} - {""})
     words = [kind.replace("range, insufficient", f"range (fewer than {ENOUGH_SEEDS} seeds)") for kind in kinds]
     bars = f"; bands and bars, each budget by itself unless simultaneous: {' or '.join(words)}" if words else ""
-    last = " Markers: the last median, not at any budget." if course else ""
+    last = " Markers: the medians of the whole runs, whatever they had spent by then." if course else ""
     return f"Median over seeds{bars}.{last}"

@@ -131,6 +131,36 @@ def count_curves(data: pd.DataFrame) -> int:
     return int(data.groupby(["run", "index"], observed=True).ngroups)
 
 
+def counts_text(data: pd.DataFrame, children: pd.DataFrame | None = None) -> str:
+    """Say how many children have a curve and how these ended, and how many have none.
+
+    Args:
+        data: result of `learning_curves`.
+        children: the children that it was made of, with run, index, stage and status; None to say nothing of those without.
+
+    Returns:
+        One sentence or two, e.g. "18 curves: 16 ok, 2 timed out. 4 children have none: 4 failed."
+    """
+    scored = data[data["val_acc"].notna()]  # children without any score have no curve here
+    drawn = scored.drop_duplicates(["run", "index"])
+    text = f"{len(drawn):,} curve{'' if len(drawn) == 1 else 's'}: {_ends(drawn['status'])}."
+    if children is None:
+        return text
+    searched = children[children["stage"] == "search"].drop_duplicates(["run", "index"])
+    there = pd.MultiIndex.from_frame(drawn[["run", "index"]].astype({"run": str}))
+    without = searched[~pd.MultiIndex.from_frame(searched[["run", "index"]].astype({"run": str})).isin(there)]
+    if without.empty:
+        return text
+    have = "1 child has" if len(without) == 1 else f"{len(without):,} children have"
+    return f"{text} {have} none: {_ends(without['status'])}."
+
+
+def _ends(statuses: pd.Series[str]) -> str:
+    """How children ended, with their numbers."""
+    counts = statuses.astype(str).value_counts(sort=False)
+    return ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in counts.items())
+
+
 def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     """Draw validation accuracy by epoch: the best children in their strategy's colour with their hash, the rest pale.
 
@@ -166,13 +196,16 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     style.label_ends(ax, ends)
 
 
-def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+def plot_curves(
+    data: pd.DataFrame, notes: Sequence[str] = (), about: str = "", children: pd.DataFrame | None = None
+) -> Figure:
     """Make a figure of `draw_curves` with its counts in the caption.
 
     Args:
         data: result of `learning_curves`.
         notes: sentences for the text beside the picture.
         about: description of the data for the caption, as `captions.describe_rows` writes it.
+        children: the children of which `data` has the curves; those without a curve are counted, too. None to leave them out.
 
     Returns:
         The figure.
@@ -180,8 +213,6 @@ def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") 
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        scored = data["val_acc"].notna()  # children without any score have no curve here
-        drawn, stopped = count_curves(data[scored]), count_curves(data[scored & (data["status"] != "ok")])
-        caption(figure, about, f"{drawn:,} children, of which {stopped:,} ended early or failed.", notes)
+        caption(figure, about, counts_text(data, children), notes)
         draw_curves(data, ax)
     return figure

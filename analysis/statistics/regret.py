@@ -166,7 +166,9 @@ def plot_regret(
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
         ax.set_title(f"Distance of the searches' choice from {best}", loc="left")
-        caption(figure, about, "Lines: mean over seeds; bands: its quartiles.", notes)
+        caption(
+            figure, about, "Lines: mean over seeds; bands: from the lower to the upper quartile of the seeds.", notes
+        )
         draw_regret(data, ax, unit, score, measure)
     return figure
 

@@ -75,7 +75,7 @@ def plot_panels(panels: Sequence[Panel], unit: str, notes: Sequence[str] = (), a
     with style.theme():
         figure = style.new_figure(_WIDTH * columns, _HEIGHT * rows + 0.6)
         places = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-        key = "Lines: mean over seeds; bands: its quartiles. τ: rank agreement of all architectures with the searched scores."
+        key = "Lines: mean over seeds; bands: from the lower to the upper quartile of the seeds. τ: rank agreement of all architectures with the searched scores."
         caption(figure, about, key, notes)
         for ax, panel in zip(places, panels):
             ax.set_title(panel.title, loc="left", fontsize="medium")

@@ -278,7 +278,7 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str 
 
     def draw() -> Figure:
         with judging(judged):
-            return plot_curves(data, (), describe_rows(frame, ("val_acc",)))
+            return plot_curves(data, (), describe_rows(frame, ("val_acc",)), frame)
 
     return Analysis(table.rename(columns={"val_acc": judged.val}), data, (), draw)
 

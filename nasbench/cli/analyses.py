@@ -209,7 +209,7 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     require_curves(data, len(frame))
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
-    save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
+    save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",)), frame), output, files, "curves", data)
 
 
 @click.command()

@@ -69,9 +69,12 @@ def test_a_plot_in_a_users_own_axes_keeps_their_settings(make):
 
 
 def test_the_caption_counts_the_curves_that_are_drawn(make):
-    """Of 6 children one diverged after some epochs with a score, and three before any: 1 of the 3 that are drawn ended early."""
+    """Of 6 children one diverged after some epochs with a score, and three before any: each end is counted by its name."""
     frame, _, curves = make.frames(strategies=("random",), seeds=1, children=6, failure=0.0, retrained=0)
     frame.loc[:3, "status"] = "diverged"
     curves.loc[curves["index"] < 3, "val_acc"] = float("nan")
-    said = caption_of(plot_curves(learning_curves(curves, frame)))
-    assert "3 children, of which 1 ended early or failed." in said
+    frame.loc[4, "status"] = "timed_out"
+    data = learning_curves(curves, frame)
+    assert "3 curves: 1 diverged, 1 timed out, 1 ok." in caption_of(plot_curves(data))
+    said = caption_of(plot_curves(data, children=frame))
+    assert "3 curves: 1 diverged, 1 timed out, 1 ok. 3 children have none: 3 diverged." in said
