@@ -30,6 +30,7 @@ from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.costs.units import LEAST_SHARE
 from nasbench.errors import InputError
 from nasbench.runners.executors.base import ExecutorOptions
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -433,6 +434,8 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     print_table(head, rows)
     if line := _beside_the_budget(table.loc[list(runs)], beyond, charged, unit, beside):
         say(line)
+    if line := _cached_line(frame[frame["run"].isin(runs)], table):
+        say(line)
     for line in failure_lines(frame[frame["run"].isin(runs)]):
         click.echo(line, err=True)  # with --quiet, too: the numbers beside it are not what was asked for
     for run_id, hours in childless:
@@ -452,6 +455,20 @@ def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) ->
     say(f"         nasbench compare {word}{allow}")
     if offers_baseline and not compared:
         say("         or the same command with --add-baseline: random search with the same budget in the same file")
+
+
+def _cached_line(children: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Say how many counted children took their scores from an earlier training, and what they were charged; "" for none."""
+    cached = children[
+        children["counted"].astype(bool) & (children["cached_from"] != "") & (children["stage"] == "search")
+    ]
+    if cached.empty:
+        return ""
+    rules = {json_object(str(runs.loc[run, "config"])).get("cached", "charge") for run in cached["run"].unique()}
+    charged = {"charge": "charged as if trained again", "free": "charged nothing"}
+    how = " or ".join(sorted(charged.get(str(rule), str(rule)) for rule in rules))
+    count = "1 child has the score" if len(cached) == 1 else f"{len(cached)} children have the scores"
+    return f"cached: {count} of an earlier training, and {'is' if len(cached) == 1 else 'are'} {how} (--cached charge|free|off)"
 
 
 _WITHOUT_ROW: Final = "the strategy's own work after its last child, and children whose training was interrupted"

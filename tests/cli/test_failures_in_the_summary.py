@@ -48,3 +48,14 @@ def test_a_run_of_failures_does_not_end_as_a_success(quiet: list[str], tmp_path:
     assert "all 2 children of run" in done.err
     assert "says nothing about its strategy: 2 failed (" in done.err
     assert "Expected more than 1 value per channel" in done.err
+
+
+@pytest.mark.parametrize(("cached", "said"), [("charge", "charged as if trained again"), ("free", "charged nothing")])
+def test_what_cached_children_were_charged_is_said(cached: str, said: str, tmp_path: Path) -> None:
+    given = ["run", "--space=nasnet:blocks=1", "--strategy=random", *TINY, "--final=none", "-o", str(tmp_path / "a.h5")]
+    first = nasbench(*given, "--budget=2 children")
+    assert first.code == 0, first.err
+    assert "cached:" not in first.out
+    again = nasbench(*given, "--budget=3 children", f"--cached={cached}")
+    assert again.code == 0, again.err
+    assert f"cached: 2 children have the scores of an earlier training, and are {said}" in again.out
