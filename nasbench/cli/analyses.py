@@ -176,6 +176,11 @@ def _pairwise(
         f"Of {judged_by().name(measure)}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
         "mean) and detectable differences (80% power) are of one comparison alone."
     ]
+    if measure == "val_acc" and final_scores(frame, runs, "test_acc")["scored"].all():
+        said.append(
+            "It is the score by which each run chose, and chosen scores are lucky ones; every run has a test score of its choice, "
+            "too: --score test_acc."
+        )
     shown = table.drop(columns=["verdict", "comparisons"])
     print_table_as(table_format, shown, [*notes, *said, *(f"{line}." for line in table["verdict"])])
 

@@ -33,6 +33,13 @@ def test_one_table_is_too_few_for_probabilities_over_tables(tmp_path):
     assert "ppo against random: n too small (n=1 tables; 5 are the least)" in done.out
 
 
+@pytest.mark.parametrize(("score", "said"), [("val_acc", True), ("test_acc", False)])
+def test_pairwise_tests_name_the_score_that_did_not_choose(score: str, said: bool, tmp_path):
+    done = nasbench("compare", CLAIMS, "--test", "--score", score, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert ("chosen scores are lucky ones" in " ".join((done.out + done.err).split())) is said
+
+
 def test_speedup_says_what_is_reached_and_by_how_many(tmp_path):
     done = nasbench("speedup", CLAIMS, "--by", "children", "--table-format", "csv", cwd=tmp_path)
     assert done.code == 0, done.err
