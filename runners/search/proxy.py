@@ -144,7 +144,7 @@ def require_kept(parsed: ProxyFilter | None) -> None:
     Raises:
         InputError: when `keep` of the candidates is less than one.
     """
-    if parsed is not None and parsed.keep * parsed.candidates < 1:
+    if parsed is not None and round(parsed.keep * parsed.candidates) < 1:
         raise InputError(
             f"filter: keep={_number(parsed.keep)} of candidates={parsed.candidates} is less than one architecture; give "
             f"candidates={math.ceil(1 / parsed.keep)} or more"

@@ -55,6 +55,7 @@ _OURS: Final = (
     "searcher_seconds",
     "wall_seconds",
     "usd",
+    "usd_per_hour",
     "peak_memory",
 )  # set by the import, not by the source, so not counted as missing
 
